@@ -1,0 +1,171 @@
+"""``moco methods``, ``moco tasks``, ``moco models``: what there is, and what each one is like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from moco.cli.output import as_json, console, next_steps
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def methods(
+    name: str | None = typer.Argument(None, help="A method, for its options, presets and fidelity; or path/to/file.py:Class."),
+    json: bool = typer.Option(False, "--json", help="For programs."),
+) -> None:
+    """The methods: level, paper, cost, what they learn and need.
+
+    Example:  moco methods majority_vote
+    """
+    from moco.cli.described import describe, method_class
+    from moco.collab import METHODS
+
+    if name is not None:
+        about = describe(method_class(name))
+        if json:
+            as_json(about)
+        else:
+            _one_method(about)
+        return
+    every = [describe(METHODS.get(n)) for n in METHODS.names()]
+    if json:
+        as_json(every)
+        return
+    table = _table("method", "level", "paper", "fit", "members", "needs", "cost")
+    for m in every:
+        needs = "; ".join(f"{who}: {', '.join(caps)}" for who, caps in m["needs"].items())
+        table.add_row(m["name"], m["level"], m["paper"] or "", m["fit"], m["members"], needs, m["cost"])
+    console().print(table)
+    next_steps("moco methods majority_vote")
+
+
+def _one_method(about: dict[str, Any]) -> None:
+    shown = console()
+
+    def say(text: str, style: str | None = None) -> None:
+        shown.print(text, markup=False, style=style)
+
+    say(f"{about['name']}  ({about['level']}, {about['paper'] or 'no paper'})", "bold")
+    say(about["doc"])
+    say(f"cost: {about['cost'] or 'not stated'}")
+    say(f"fit: {about['fit']}; members: {about['members']}")
+    if about["roles"]:
+        say(f"roles: {', '.join(about['roles'])}")
+    for who, caps in about["needs"].items():
+        say(f"needs of {'every member' if who == '*' else who}: {', '.join(caps)}")
+    if about["options"]:
+        table = _table("option", "type", "default", "meaning")
+        for option in about["options"]:
+            default = "(required)" if option["required"] else repr(option["default"])
+            table.add_row(option["name"], option["type"], default, option["doc"])
+        shown.print(table)
+    for preset, values in about["presets"].items():
+        say(f"preset {preset}: {', '.join(f'{k}={v!r}' for k, v in values.items())}")
+    if about["fidelity"]:
+        say("fidelity:", "bold")
+        for line in about["fidelity"]:
+            say(f"  - {line}")
+
+
+def tasks(
+    name: str | None = typer.Argument(None, help="A task, or a data file."),
+    prompt: bool = typer.Option(False, "--prompt", help="Show the prompt of its first test question as a model gets it."),
+    json: bool = typer.Option(False, "--json", help="For programs."),
+) -> None:
+    """The tasks: kind and number of questions.
+
+    Example:  moco tasks playground/mixed --prompt
+    """
+    from moco.core.errors import ConfigError
+    from moco.tasks import TASKS, load_task
+
+    if name is None and prompt:
+        raise ConfigError(
+            "--prompt shows the prompt of one task", where="moco tasks", remedy="name it: moco tasks playground/mixed --prompt"
+        )
+    loaded = [load_task(n) for n in ([name] if name is not None else TASKS.names())]
+    about = [
+        {"name": t.name, "kind": t.kind, "dev": len(t.dev), "test": len(t.test), "fingerprint": t.fingerprint} for t in loaded
+    ]
+    shown = console()
+    if prompt:
+        task = loaded[0]
+        record = (task.test or task.dev)[0]
+        turns = [{"role": m.role, "content": m.content} for m in task.messages(record)]
+        if json:
+            as_json({**about[0], "id": record.id, "messages": turns})
+            return
+        for turn in turns:
+            shown.print(f"--- {turn['role']} ({task.name}, {record.id})", markup=False, style="dim")
+            shown.print(turn["content"], markup=False)
+        return
+    if json:
+        as_json(about if name is None else about[0])
+        return
+    table = _table("task", "kind", "dev", "test")
+    for t in about:
+        table.add_row(str(t["name"]), str(t["kind"]), str(t["dev"]), str(t["test"]))
+    shown.print(table)
+    next_steps(f"moco tasks {name or 'playground/mixed'} --prompt")
+
+
+def models(
+    name: str | None = typer.Argument(None, help="A model reference, such as playground/alpha."),
+    json: bool = typer.Option(False, "--json", help="For programs."),
+) -> None:
+    """The models that can be members: the playground's, and the ways to name others.
+
+    Example:  moco models playground/alpha
+    """
+    from moco.models.member import BACKENDS, SCHEMES
+    from moco.playground import MEMBERS
+
+    if name is not None:
+        _one_model(name, json)
+        return
+    known = [
+        {"reference": f"playground/{m.name}", "role": m.role, "parameters": m.parameters, "description": m.description}
+        for m in MEMBERS.values()
+    ]
+    if json:
+        as_json({"models": known, "schemes": SCHEMES.names(), "backends": BACKENDS.names()})
+        return
+    table = _table("reference", "role", "parameters", "description")
+    for row in known:
+        table.add_row(str(row["reference"]), str(row["role"]), f"{row['parameters']:,}", str(row["description"]))
+    shown = console()
+    shown.print(table)
+    shown.print("also: a folder with a checkpoint, or a Hugging Face id (owner/name)", markup=False)
+    shown.print(f"backends: {', '.join(BACKENDS.names())}", markup=False)
+    next_steps("moco playground matrix", "moco models playground/alpha")
+
+
+def _one_model(name: str, json: bool) -> None:
+    from moco.models.pool import Pool
+    from moco.models.store import Store
+
+    member = Pool([name], store=Store(None))[0]
+    about = {
+        "reference": name,
+        "description": member.description,
+        "capabilities": sorted(member.model.capabilities.names),
+        "fingerprint": member.model.fingerprint,
+    }
+    if json:
+        as_json(about)
+        return
+    for key, value in about.items():
+        console().print(f"{key}: {', '.join(value) if isinstance(value, list) else value}", markup=False)
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("method", "option", "reference", "task"))
+    return table

@@ -1,0 +1,101 @@
+"""A method after `fit`: options, learned state and pool; saved as JSON + safetensors, turned into a Model by the law."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from moco.collab.method import Method, load_method, state_types
+from moco.collab.model import Team
+from moco.collab.run import Example, Progress, Run, silent
+from moco.collab.state import load_state, save_state
+from moco.core.errors import ConfigError, DataError
+from moco.core.query import Query
+from moco.core.seeds import generator
+from moco.core.types import Request, Sampling
+from moco.models.pool import Pool
+from moco.tasks import Record, Task
+
+
+class Fitted:
+    """``method`` (a clone that has been fitted) over ``pool``."""
+
+    def __init__(self, method: Method, pool: Pool, log: list[dict[str, Any]] | None = None) -> None:
+        self.method, self.pool, self.log = method, pool, log or []
+
+    def as_model(self, name: str = "") -> Team:
+        """The collaboration as a Model behind the pool's store."""
+        model = self.method.as_model(self.pool)
+        if name:
+            model.name = name
+        return model if isinstance(model, Team) else Team(model, self.pool.store)  # type: ignore[arg-type]
+
+    def save(self, folder: Path) -> None:
+        """Write what is needed to answer again with the same pool."""
+        save_state(self.method.state, folder)
+        about = {"method": self.method.info.name, "options": self.method.options, "members": self.pool.names, "log": self.log}
+        (folder / "method.json").write_text(json.dumps(about, indent=2, sort_keys=True), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, pool: Pool, reference: str = "") -> Fitted:
+        """The collaboration saved in ``folder`` over ``pool``; raises DataError where they do not belong together.
+
+        ``reference`` is how the method is found when it is a file of the user's own.
+        """
+        try:
+            about = json.loads((folder / "method.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"no fitted collaboration here: {error}", where=str(folder), remedy="run the study first") from error
+        if about["members"] != pool.names:
+            raise DataError(
+                f"fitted with members {about['members']}, the pool has {pool.names}",
+                where=str(folder),
+                remedy="use the same pool",
+            )
+        method = load_method(reference or about["method"], **about["options"])
+        for name, value in load_state(state_types(type(method)), folder).items():
+            setattr(method, name, value)
+        return cls(method, pool, about["log"])
+
+
+def request_for(task: Task, record: Record, sampling: Sampling, seed: int = 0) -> Request:
+    """The first-round prompt of ``record``: nothing may be added to it, so that all methods share its answer."""
+    return Request(messages=task.messages(record), sampling=sampling, spec=task.spec_of(record), study_seed=seed)
+
+
+def examples(task: Task, sampling: Sampling, seed: int = 0, limit: int | None = None) -> list[Example]:
+    """The dev examples of ``task``: all, or a seeded sample of ``limit``."""
+    records = list(task.dev)
+    if limit is not None and limit < len(records):
+        keep = sorted(generator("dev", seed).permutation(len(records))[:limit].tolist())
+        records = [records[i] for i in keep]
+    return [Example(Query.of(request_for(task, r, sampling, seed)), task.gold_of(r), r, task) for r in records]
+
+
+async def fit(
+    method: Method,
+    pool: Pool,
+    task: Task | None,
+    *,
+    sampling: Sampling | None = None,
+    seed: int = 0,
+    dev_limit: int | None = None,
+    progress: Progress = silent,
+    roles: Mapping[str, str] | None = None,
+) -> Fitted:
+    """Fit a clone of ``method`` on the dev part of ``task``; without dev, an optional fit is skipped.
+
+    Raises PoolError where the pool does not fit, ConfigError where dev is needed and there is none.
+    """
+    sampling = sampling or Sampling()
+    view = pool.with_roles(roles) if roles else pool
+    method.check(view)
+    clone, run = method.clone(), Run(seed, sampling, progress)
+    dev = examples(task, sampling, seed, dev_limit) if task is not None else []
+    if method.info.fit == "required" and not dev:
+        raise ConfigError(f"{method.info.name} must be fitted, and there is no dev data", remedy="use a task with a dev split")
+    if method.info.fit != "never" and dev:
+        await clone.fit(view, dev, run)
+    return Fitted(clone, view, run.log)

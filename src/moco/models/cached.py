@@ -1,0 +1,79 @@
+"""A model behind the store: looked up first, asked once however many want it, kept when answered.
+
+Single flight: equal requests that arrive while the first is being answered wait for its future.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from moco.core.types import Completion, Request
+from moco.models.protocol import Capabilities, Model, StoreKey, TokenScores
+from moco.models.store import Store
+
+
+class Keyed(Model, Protocol):
+    """A model that knows the store key of a request."""
+
+    def key(self, request: Request) -> StoreKey: ...
+
+
+class CachedModel:
+    """``model`` behind ``store``. ``paid`` counts the tokens really generated since this object was made."""
+
+    def __init__(self, model: Keyed, store: Store) -> None:
+        self.model, self.store, self.name = model, store, model.name
+        self.paid_calls = self.paid_tokens = 0
+        self._flights: dict[StoreKey, asyncio.Future[Completion]] = {}
+
+    @property
+    def description(self) -> str:
+        """What the model says of itself; empty if nothing."""
+        return str(getattr(self.model, "description", ""))
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.model.capabilities
+
+    @property
+    def fingerprint(self) -> str:
+        return self.model.fingerprint
+
+    def key(self, request: Request) -> StoreKey:
+        return self.model.key(request)
+
+    async def generate(self, request: Request) -> Completion:
+        key = self.key(request)
+        found = self.store.get(key)
+        if found is not None:
+            return found
+        while (flight := self._flights.get(key)) is not None:
+            try:
+                return await asyncio.shield(flight)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not flight.cancelled() or (task is not None and task.cancelling()):
+                    raise  # we were cancelled, not the one we waited for: else ask ourselves
+        flight = asyncio.get_running_loop().create_future()
+        self._flights[key] = flight
+        try:
+            completion = await self.model.generate(request)
+        except BaseException as error:
+            if not isinstance(error, asyncio.CancelledError):
+                flight.set_exception(error)
+                flight.exception()  # mark as seen: nobody else may be waiting
+            else:
+                flight.cancel()
+            raise
+        else:
+            self.store.put(key, completion)
+            self.paid_calls += 1
+            self.paid_tokens += completion.usage.prompt_tokens + completion.usage.completion_tokens
+            flight.set_result(completion)
+            return completion
+        finally:
+            del self._flights[key]
+
+    async def score(self, request: Request, continuation: str) -> TokenScores:
+        return await self.model.score(request, continuation)

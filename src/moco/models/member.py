@@ -1,0 +1,86 @@
+"""Members of a pool and how a reference becomes a model.
+
+A reference is a Model, ``scheme/name`` of a registered scheme (``playground/alpha``), a local folder, or a hub id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from moco.core.errors import ConfigError
+from moco.core.registry import Registry
+from moco.models.cached import CachedModel, Keyed
+from moco.models.protocol import Model
+from moco.models.store import Store
+
+SCHEMES: Registry[Callable[..., Keyed]] = Registry("model scheme", "moco.models")
+"""Builders ``(reference, name, **options) -> model`` by scheme: the part of a reference before its first slash."""
+
+BACKENDS: Registry[Callable[..., Keyed]] = Registry("backend", "moco.backends")
+"""Builders by backend name, asked when an entry names its backend or no scheme fits."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One entry of a pool. ``cost`` is relative to the other members' (any unit), per token."""
+
+    name: str
+    model: Model
+    index: int = 0
+    description: str = ""
+    role: str = ""
+    cost: float = 1.0
+
+
+@dataclass(frozen=True)
+class MemberSpec:
+    """What a user says of a member before it is built."""
+
+    model: Any
+    name: str = ""
+    description: str = ""
+    role: str = ""
+    cost: float = 1.0
+    backend: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def spec_of(entry: Any) -> MemberSpec:
+    """A member's spec from a reference, a model, a mapping or a spec; raises ConfigError for anything else."""
+    if isinstance(entry, MemberSpec):
+        return entry
+    if isinstance(entry, Mapping):
+        known = {"model", "name", "description", "role", "cost", "backend"}
+        if "model" not in entry:
+            raise ConfigError("a pool entry names no model", where=str(dict(entry)), remedy="write model: ...")
+        named = {k: v for k, v in entry.items() if k in known}
+        return MemberSpec(**named, options={k: v for k, v in entry.items() if k not in known})
+    if isinstance(entry, (str, Model)):
+        return MemberSpec(entry)
+    raise ConfigError(f"a pool entry is a {type(entry).__name__}", remedy="give a model, a reference or a mapping")
+
+
+def build(spec: MemberSpec, index: int, store: Store) -> Member:
+    """The member ``spec`` describes; nothing is loaded yet."""
+    if isinstance(spec.model, str):
+        model: Model = resolve(spec.model, store, name=spec.name, backend=spec.backend, **spec.options)
+    else:
+        model = spec.model if hasattr(spec.model, "store") or not hasattr(spec.model, "key") else CachedModel(spec.model, store)
+    described = spec.description or str(getattr(model, "description", ""))
+    return Member(spec.name or model.name, model, index, described, spec.role, spec.cost)
+
+
+_BUILT: dict[tuple[Any, ...], CachedModel] = {}
+
+
+def resolve(reference: str, store: Store, *, name: str = "", backend: str = "", **options: Any) -> CachedModel:
+    """The model a reference names, behind ``store``. Equal references share one object, and so its weights and queue."""
+    identity = (reference, backend, repr(sorted(options.items())), id(store))
+    if identity not in _BUILT:
+        scheme = reference.split("/", 1)[0]
+        builder = BACKENDS.get(backend) if backend else SCHEMES.get(scheme) if scheme in SCHEMES else BACKENDS.get("hf")
+        model = builder(reference, name=reference.rsplit("/", 1)[-1], **options)
+        _BUILT[identity] = CachedModel(model, store)
+    return _BUILT[identity]

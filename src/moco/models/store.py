@@ -1,0 +1,197 @@
+"""The cache: one SQLite row per store key, checksummed JSON, no pickle.
+
+A damaged row is a miss with one warning, never a wrong answer.
+
+Knows nothing of models: it maps a StoreKey to a Completion. Writes are collected and committed per flush; a row is
+visible to this process at once. Several processes may share one file (WAL); equal answers written twice are one row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import sqlite3
+import threading
+import zlib
+from pathlib import Path
+from typing import Any
+
+from moco.core.errors import CacheError
+from moco.core.types import Call, Completion, Tag, Usage
+from moco.models.protocol import StoreKey
+
+log = logging.getLogger("moco.store")
+SCHEMA_VERSION = 1
+
+
+def default_home() -> Path:
+    """``$MOCO_HOME``, by default ``~/.cache/moco``."""
+    return Path(os.environ.get("MOCO_HOME") or Path.home() / ".cache" / "moco")
+
+
+class Store:
+    """Completions by store key in ``path`` (a file; ``None`` keeps them in memory only).
+
+    Raises CacheError when the file cannot be opened or has a newer schema.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.hits = self.misses = self.damaged = self.written = 0
+        self._memory: dict[StoreKey, Completion] = {}
+        self._pending: list[tuple[str, int, bytes, bytes]] = []
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        if path is not None:
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise CacheError(
+                    f"the store has schema {version}, this moco reads up to {SCHEMA_VERSION}",
+                    where=str(path),
+                    remedy="upgrade moco or name another store with --store",
+                )
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS completions (content TEXT NOT NULL, seed INTEGER NOT NULL, body BLOB NOT NULL, "
+                "sum BLOB NOT NULL, PRIMARY KEY (content, seed)) WITHOUT ROWID"
+            )
+            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        except (sqlite3.Error, OSError) as error:
+            raise CacheError(
+                f"cannot open the store: {error}", where=str(path), remedy="check the path, or remove the file"
+            ) from error
+        self._db = db
+
+    def get(self, key: StoreKey) -> Completion | None:
+        """The stored completion, or None."""
+        with self._lock:
+            found = self._memory.get(key)
+            if found is None and self._db is not None:
+                row = self._read(key)
+                if row is not None:
+                    found = self._decode(key, *row)
+                    if found is not None:
+                        self._memory[key] = found
+            if found is None:
+                self.misses += 1
+            else:
+                self.hits += 1
+            return found
+
+    def _read(self, key: StoreKey) -> tuple[bytes, bytes] | None:
+        assert self._db is not None
+        try:
+            row: tuple[bytes, bytes] | None = self._db.execute(
+                "SELECT body, sum FROM completions WHERE content=? AND seed=?", (key.content, key.seed)
+            ).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise CacheError(
+                f"cannot read the store: {error}", where=str(self.path), remedy="moco cache verify, or remove the file"
+            ) from error
+        return row
+
+    def _decode(self, key: StoreKey, body: bytes, checksum: bytes) -> Completion | None:
+        if _checksum(key, body) != checksum:
+            self.damaged += 1
+            log.warning("a damaged row of %s is ignored and will be computed again (%s)", self.path, key.content[:12])
+            return None
+        return completion_from_json(json.loads(zlib.decompress(body)))
+
+    def put(self, key: StoreKey, completion: Completion) -> None:
+        """Keep ``completion``; on disk after the next ``flush``."""
+        with self._lock:
+            self._memory[key] = completion
+            self.written += 1
+            if self._db is not None:
+                body = zlib.compress(json.dumps(completion_to_json(completion), ensure_ascii=True).encode(), 1)
+                self._pending.append((key.content, key.seed, body, _checksum(key, body)))
+
+    def flush(self) -> None:
+        """Commit what was put; raises CacheError (a full disk, say) and keeps the rows for the next flush."""
+        with self._lock:
+            if self._db is None or not self._pending:
+                return
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany("INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?)", self._pending)
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise CacheError(
+                    f"cannot write the store: {error}", where=str(self.path), remedy="free disk space and run again"
+                ) from error
+            self._pending.clear()
+
+    def stats(self) -> dict[str, Any]:
+        """Rows and bytes on disk."""
+        if self._db is None or self.path is None:
+            return {"path": None, "rows": len(self._memory), "bytes": 0}
+        rows = self._db.execute("SELECT COUNT(*) FROM completions").fetchone()[0]
+        return {"path": str(self.path), "rows": rows, "bytes": self.path.stat().st_size, "schema": SCHEMA_VERSION}
+
+    def verify(self) -> tuple[int, int]:
+        """Read every row: (rows, damaged rows). Damaged rows are removed, so that they are computed again."""
+        if self._db is None:
+            return len(self._memory), 0
+        bad = []
+        rows = 0
+        for content, seed, body, checksum in self._db.execute("SELECT content, seed, body, sum FROM completions"):
+            rows += 1
+            if _checksum(StoreKey(content, seed), body) != checksum:
+                bad.append((content, seed))
+        self._db.executemany("DELETE FROM completions WHERE content=? AND seed=?", bad)
+        return rows, len(bad)
+
+    def clear(self) -> int:
+        """Remove every row; returns how many there were."""
+        rows = int(self.stats()["rows"])
+        with self._lock:
+            self._memory.clear()
+            self._pending.clear()
+            if self._db is not None:
+                self._db.execute("DELETE FROM completions")
+                self._db.execute("VACUUM")
+        return rows
+
+    def close(self) -> None:
+        self.flush()
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+def _checksum(key: StoreKey, body: bytes) -> bytes:
+    return hashlib.sha256(f"{key.content}:{key.seed}:".encode() + body).digest()[:16]
+
+
+def completion_to_json(completion: Completion) -> dict[str, Any]:
+    return dataclasses.asdict(completion)
+
+
+def completion_from_json(data: dict[str, Any]) -> Completion:
+    return Completion(
+        **{
+            **data,
+            "ids": None if data["ids"] is None else tuple(data["ids"]),
+            "logprobs": None if data["logprobs"] is None else tuple(data["logprobs"]),
+            "usage": Usage(**data["usage"]),
+            "calls": tuple(_call(c) for c in data["calls"]),
+        }
+    )
+
+
+def _call(data: dict[str, Any]) -> Call:
+    tag = Tag(**{**data["tag"], "sees": tuple(data["tag"]["sees"])})
+    inner = tuple(_call(c) for c in data["calls"])
+    return Call(**{**data, "tag": tag, "draw": tuple(data["draw"]), "usage": Usage(**data["usage"]), "calls": inner})

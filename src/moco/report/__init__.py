@@ -1,0 +1,1 @@
+"""Faces of a run's results. For now: the terminal, Markdown and CSV."""

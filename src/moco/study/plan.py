@@ -1,0 +1,167 @@
+"""From a study's config to pools, tasks and cells. Everything that can be wrong is found here, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from moco.collab import Method, Progress, examples, fit, load_method, silent
+from moco.collab.run import Run
+from moco.core.answering import KINDS
+from moco.core.errors import ConfigError, MocoError
+from moco.core.types import Sampling
+from moco.models.member import MemberSpec
+from moco.models.pool import Pool
+from moco.models.store import Store
+from moco.study.cell import Cell
+from moco.study.config import MemberConfig, MethodConfig, StudyConfig, TaskConfig
+from moco.study.outcomes import check_gradable
+from moco.tasks import Task, load_task
+
+BASELINES = ("single", "self_consistency")
+
+
+@dataclass
+class Plan:
+    """Everything a study will run, for one seed. ``cells`` are the methods', ``alone`` the members' own."""
+
+    seed: int
+    pool: Pool
+    tasks: dict[str, Task]
+    sampling: Sampling
+    alone: list[Cell] = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
+
+
+def load_tasks(config: StudyConfig) -> dict[str, Task]:
+    """The tasks of a study by name; raises DataError or ConfigError naming the faulty one."""
+    return {t.name: load_one(t, config.split) for t in config.tasks}
+
+
+def load_one(task: TaskConfig, split: str | None = None) -> Task:
+    loaded = load_task(task.data or task.name, kind=task.kind, limit=task.limit)
+    check_gradable(loaded)
+    return loaded if loaded.name == task.name else replace(loaded, name=task.name)
+
+
+def load_methods(config: StudyConfig) -> dict[str, Method]:
+    """The methods by label, options checked; a fault names the method's place in the study."""
+    methods = {}
+    for number, entry in enumerate(config.methods):
+        try:
+            methods[entry.label] = load_method(entry.name, preset=entry.preset, **entry.options)
+        except MocoError as error:
+            where = f"methods[{number}] ({error.where or entry.label})"
+            raise type(error)(error.what, where=where, why=error.why, remedy=error.remedy) from error
+    return methods
+
+
+async def build_pool(
+    config: StudyConfig, tasks: Mapping[str, Task], seed: int, store: Store, progress: Progress = silent
+) -> Pool:
+    """The pool of one seed. A collaboration member is fitted here, on the fit part of its task's dev only."""
+    sampling = config.sampling.over()
+    built: dict[str, MemberSpec] = {}
+
+    async def member(entry: MemberConfig) -> MemberSpec:
+        if entry.name in built:
+            return built[entry.name]
+        if entry.method is None:
+            options = {"adapter": entry.adapter} if entry.adapter else {}
+            spec = MemberSpec(
+                entry.model, entry.name, entry.description, entry.role or "", entry.cost or 1.0, entry.backend or "", options
+            )
+        else:
+            spec = MemberSpec(await team(entry), entry.name, entry.description, entry.role or "")
+        built[entry.name] = spec
+        return spec
+
+    async def team(entry: MemberConfig) -> Any:
+        named = {m.name: m for m in config.pool}
+        inside = [await member(named[name]) if name in named else MemberSpec(name) for name in entry.members or ()]
+        pool = Pool(inside, store=store)
+        method = load_method(entry.method or "", **entry.options)
+        method.check(pool)
+        task = None
+        if entry.fit_on is not None:
+            whole = tasks.get(entry.fit_on) or load_task(entry.fit_on)
+            part = Run(seed, sampling).split(examples(whole, sampling, seed)).fit
+            task = replace(whole, dev=[example.record for example in part])
+        fitted = await fit(method, pool, task, sampling=sampling, seed=seed, progress=progress)
+        return fitted.as_model(entry.name)
+
+    specs = [await member(entry) for entry in config.pool]
+    return Pool(specs, store=store)
+
+
+def view_of(pool: Pool, entry: MethodConfig, config: StudyConfig) -> Pool:
+    """The members and roles of one method entry; members may be named by model reference too."""
+    by_reference = {m.model: m.name for m in config.pool if m.model}
+    view = pool if entry.members is None else pool.only([by_reference.get(n, n) for n in entry.members])
+    if entry.roles:
+        cast = {}
+        for role, who in entry.roles.items():
+            if not isinstance(who, str):
+                raise ConfigError(f"role '{role}' names {len(who)} members", where=entry.label, remedy="name one")
+            cast[role] = by_reference.get(who, who)
+        view = view.with_roles(cast)
+    return view
+
+
+async def make_plan(
+    config: StudyConfig,
+    tasks: Mapping[str, Task],
+    methods: Mapping[str, Method],
+    seed: int,
+    store: Store,
+    progress: Progress = silent,
+) -> Plan:
+    """All cells of one seed that are known before anything has run."""
+    pool = await build_pool(config, tasks, seed, store, progress)
+    sampling = config.sampling.over()
+    plan = Plan(seed, pool, dict(tasks), sampling)
+    for task in tasks.values():
+        if config.baselines:
+            for member in pool:
+                alone = load_method("single", member=member.name)
+                plan.alone.append(Cell(member.name, alone, pool.only([member]), task, None, seed, sampling, "member", "single"))
+        for entry in config.methods:
+            view = view_of(pool, entry, config)
+            methods[entry.label].check(view)
+            fit_on = tasks.get(entry.fit_on) or load_task(entry.fit_on) if entry.fit_on else task
+            own = entry.sampling.over(sampling)
+            plan.cells.append(Cell(entry.label, methods[entry.label], view, task, fit_on, seed, own, "method", entry.name))
+    return plan
+
+
+def equal_token_cells(plan: Plan, tokens: Mapping[tuple[str, str], float], best: Mapping[str, str]) -> list[Cell]:
+    """Self-consistency of each task's best dev member with as many draws as a method's tokens pay for, at most 64.
+
+    ``tokens`` are per query by (label, task), members' own included; equal draws share one cell.
+    """
+    wanted: dict[tuple[str, int], list[str]] = {}
+    for cell in plan.cells:
+        if cell.method.info.name in BASELINES or not any(KINDS.get(kind).votable for kind in kinds_of(cell.task)):
+            continue
+        alone = tokens.get((best[cell.task.name], cell.task.name), 0.0)
+        spent = tokens.get((cell.label, cell.task.name), 0.0)
+        if alone > 0 and spent > 0:
+            draws = min(64, max(1, -int(-(spent / alone) // 1)))
+            wanted.setdefault((cell.task.name, draws), []).append(cell.label)
+    out = []
+    for (task_name, draws), rivals in sorted(wanted.items()):
+        member = best[task_name]
+        method = load_method("self_consistency", member=member, draws=draws)
+        label = f"self-consistency of {member} x{draws}"
+        view = plan.pool.only([member])
+        task = plan.tasks[task_name]
+        out.append(
+            Cell(label, method, view, task, None, plan.seed, plan.sampling, "equal_tokens", "self_consistency", tuple(rivals))
+        )
+    return out
+
+
+def kinds_of(task: Task) -> list[str]:
+    """The kinds of answers in a task's test part."""
+    return sorted({task.kind_of(record) for record in task.test})

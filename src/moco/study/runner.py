@@ -1,0 +1,193 @@
+"""Runs a plan cell by cell into a run directory. Kill it at any time: the same command continues and pays for nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from moco._version import __version__
+from moco.collab import Method, examples, fit
+from moco.collab.run import Run
+from moco.core.types import Call
+from moco.discussion import Ranking, rank_on_dev
+from moco.models.cached import CachedModel
+from moco.models.store import Store
+from moco.study.analysis import Finished, analyse
+from moco.study.cell import Cell, CellFolder, write_json
+from moco.study.config import StudyConfig
+from moco.study.outcomes import Outcome, answer_all
+from moco.study.plan import Plan, equal_token_cells, kinds_of, make_plan
+from moco.study.summary import summarise
+from moco.tasks import Task
+
+FLUSH_SECONDS = 0.5
+"""How much finished work a kill may cost at most; whatever was committed is never asked again."""
+
+
+class Watch(Protocol):
+    """Sees a run go by; called from the runtime's thread."""
+
+    def plan(self, cells: int, items: int) -> None: ...
+    def cell(self, label: str, task: str, seed: int, items: int, kept: int) -> None: ...
+    def fit(self, name: str, done: int, total: int) -> None: ...
+    def item(self, tokens: int) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+class Unwatched:
+    """Nobody looks."""
+
+    def plan(self, cells: int, items: int) -> None: ...
+    def cell(self, label: str, task: str, seed: int, items: int, kept: int) -> None: ...
+    def fit(self, name: str, done: int, total: int) -> None: ...
+    def item(self, tokens: int) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+class Runner:
+    """One run of a study into ``out``."""
+
+    def __init__(
+        self, config: StudyConfig, tasks: Mapping[str, Task], methods: Mapping[str, Method], out: Path, store: Store, watch: Watch
+    ) -> None:
+        self.config, self.tasks, self.methods = config, tasks, methods
+        self.out, self.store, self.watch = out, store, watch
+        self.seconds: dict[str, float] = {}
+        self.started = time.time()
+        self._outcomes: dict[str, Outcome] = {}
+
+    async def run(self) -> dict[str, Any]:
+        """Run everything that is not finished yet; returns the results that are also written to results.json."""
+        flusher = asyncio.create_task(self._flush_now_and_then())
+        try:
+            return await self._run()
+        finally:
+            flusher.cancel()
+            self.store.flush()
+
+    async def _flush_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            self.store.flush()
+
+    async def _run(self) -> dict[str, Any]:
+        plans = [await make_plan(self.config, self.tasks, self.methods, s, self.store, self.watch.fit) for s in self.config.seeds]
+        self._manifest(plans)
+        known = [c for p in plans for c in (*p.alone, *p.cells)]
+        self.watch.plan(len(known), sum(len(c.task.test) for c in known))
+        finished: list[Finished] = []
+        best: dict[str, dict[int, str]] = {}
+        for plan in plans:
+            rankings = (
+                {name: await self._ranking(plan, task) for name, task in plan.tasks.items()} if self.config.baselines else {}
+            )
+            for name, ranking in rankings.items():
+                best.setdefault(name, {})[plan.seed] = ranking.names[0]
+            done = [await self._cell(cell) for cell in (*plan.alone, *plan.cells)]
+            finished += done
+            if self.config.baselines:
+                tokens = {(f.cell.label, f.cell.task.name): f.summary.tokens for f in done}
+                extra = equal_token_cells(plan, tokens, {t: r.names[0] for t, r in rankings.items()})
+                self.watch.plan(len(extra), sum(len(c.task.test) for c in extra))
+                finished += [await self._cell(cell) for cell in extra]
+        results = {
+            "moco": __version__,
+            "tasks": {t.name: {"n": len(t.test), "kinds": kinds_of(t)} for t in self.tasks.values()},
+            "seeds": list(self.config.seeds),
+            **analyse(finished, best),
+        }
+        write_json(self.out / "results.json", results)
+        self._timing(plans)
+        return results
+
+    async def _ranking(self, plan: Plan, task: Task) -> Ranking:
+        """Dev order of the members: from the shared first answers, asked once for all methods."""
+        dev = examples(task, plan.sampling, plan.seed)
+        return await rank_on_dev(plan.pool, dev, Run(plan.seed, plan.sampling, self.watch.fit))
+
+    async def _cell(self, cell: Cell) -> Finished:
+        folder = CellFolder(self.out, cell.id)
+        order = [r.id for r in cell.task.test]
+        kept = folder.kept()
+        complete = folder.finished and set(order) <= set(kept)
+        self.watch.cell(cell.label, cell.task.name, cell.seed, len(order), len(kept))
+        if not complete:
+            begun = time.monotonic()
+            await self._answer(cell, folder, kept)
+            self.seconds[cell.id] = self.seconds.get(cell.id, 0.0) + time.monotonic() - begun
+            self.store.flush()
+        return Finished(cell, [kept[item] if complete else self._outcomes[item] for item in order])
+
+    async def _answer(self, cell: Cell, folder: CellFolder, kept: dict[str, Outcome]) -> None:
+        fitted = await fit(cell.method, cell.pool, cell.fit_on, sampling=cell.sampling, seed=cell.seed, progress=self.watch.fit)
+        todo = [r for r in cell.task.test if r.id not in kept]
+        folder.begin(kept)
+        self._outcomes = dict(kept)
+
+        def done(outcome: Outcome, calls: tuple[Call, ...]) -> None:
+            self._outcomes[outcome.id] = outcome
+            folder.append(outcome, calls)
+            self.watch.item(outcome.usage.prompt_tokens + outcome.usage.completion_tokens)
+
+        try:
+            await answer_all(fitted.as_model(), cell.task, todo, cell.sampling, cell.seed, done)
+        finally:
+            folder.close()
+        fitted.save(folder.fitted)
+        order = [r.id for r in cell.task.test]
+        summary = summarise([self._outcomes[item] for item in order])
+        about = {
+            "id": cell.id,
+            "label": cell.label,
+            "method": cell.method.info.name,
+            "reference": cell.reference,
+            "level": cell.method.info.level,
+            "role": cell.role,
+            "options": cell.method.options,
+            "task": cell.task.name,
+            "fit_on": cell.fit_on.name if cell.fit_on else None,
+            "seed": cell.seed,
+            "members": cell.pool.names,
+            "reads_dev": cell.fit_on is not None and cell.method.info.fit != "never",
+            "summary": summary.to_json(),
+        }
+        folder.finish(order, about)
+
+    def _manifest(self, plans: Sequence[Plan]) -> None:
+        pool = plans[0].pool
+        write_json(
+            self.out / "manifest.json",
+            {
+                "config": self.config.model_dump(mode="json"),
+                "moco": __version__,
+                "python": platform.python_version(),
+                "platform": platform.platform(),
+                "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+                "seeds": list(self.config.seeds),
+                "members": {m.name: {"fingerprint": m.model.fingerprint, "description": m.description} for m in pool},
+                "tasks": {
+                    t.name: {"fingerprint": t.fingerprint, "dev": len(t.dev), "test": len(t.test)} for t in self.tasks.values()
+                },
+                "prompts": {t.name: t.prompt.fingerprint() for t in self.tasks.values()},
+            },
+        )
+
+    def _timing(self, plans: Sequence[Plan]) -> None:
+        """What depends on the clock and the cache; earlier runs' seconds are kept."""
+        file = self.out / "timing.json"
+        before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"cells": {}, "runs": []}
+        seconds = {**before["cells"], **{k: round(v, 3) for k, v in self.seconds.items()}}
+        members = {m.model for p in plans for m in p.pool if isinstance(m.model, CachedModel)}
+        paid = {m.name: {"calls": m.paid_calls, "tokens": m.paid_tokens} for m in sorted(members, key=lambda m: m.name)}
+        run = {
+            "seconds": round(time.time() - self.started, 3),
+            "paid": paid,
+            "store": {"hits": self.store.hits, "misses": self.store.misses, "damaged": self.store.damaged},
+        }
+        write_json(file, {"cells": seconds, "runs": [*before["runs"], run]})

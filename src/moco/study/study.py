@@ -1,0 +1,146 @@
+"""A study from its YAML to its run directory, and the way back: results, cells, and fitted collaborations to ask or serve."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moco.collab import Fitted, Method, Team, fit
+from moco.core.errors import ConfigError, DataError, did_you_mean
+from moco.core.runtime import RUNTIME
+from moco.models.pool import Pool, default_store
+from moco.models.store import Store
+from moco.study.cell import CellFolder
+from moco.study.config import StudyConfig, load_study
+from moco.study.plan import build_pool, load_methods, load_one, load_tasks, make_plan, view_of
+from moco.study.runner import Runner, Unwatched, Watch
+from moco.tasks import Task, load_task
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a run would do."""
+
+    cells: list[str]
+    members: list[str]
+    tasks: dict[str, int]
+
+
+class Study:
+    """Methods x pool x tasks x seeds. Build it from YAML, run it into a folder, run it again to continue."""
+
+    def __init__(self, config: StudyConfig) -> None:
+        self.config = config
+
+    @classmethod
+    def from_yaml(cls, source: str | Path, overrides: Sequence[str] = ()) -> Study:
+        """Read and check a study; raises ConfigError naming file, line, key and remedy."""
+        return cls(load_study(source, overrides))
+
+    def check(self, store: Path | None = None) -> Preview:
+        """Everything that can be wrong before a run: options, data, members, capabilities. Generates nothing.
+
+        Collaborations in the pool are checked as far as that is possible without fitting them.
+        """
+        tasks, methods = load_tasks(self.config), load_methods(self.config)
+        if any(m.method for m in self.config.pool):
+            names = [m.name for m in self.config.pool]
+            cells = [f"{label} on {task}" for task in tasks for label in (*(names if self.config.baselines else ()), *methods)]
+            return Preview(cells * len(self.config.seeds), names, {t.name: len(t.test) for t in tasks.values()})
+        opened = _open(store)
+        plan = RUNTIME.run(make_plan(self.config, tasks, methods, self.config.seeds[0], opened))
+        cells = [f"{c.label} on {c.task.name}" for c in (*plan.alone, *plan.cells)] * len(self.config.seeds)
+        return Preview(cells, plan.pool.names, {t.name: len(t.test) for t in tasks.values()})
+
+    def run(self, out: str | Path, *, store: Path | None = None, watch: Watch | None = None) -> RunData:
+        """Run or continue into ``out``; returns the finished run.
+
+        Nothing starts where config or data are wrong. Ctrl-C saves what is finished and is raised on.
+        """
+        tasks, methods = load_tasks(self.config), load_methods(self.config)
+        folder = Path(out)
+        runner = Runner(self.config, tasks, methods, folder, _open(store), watch or Unwatched())
+        RUNTIME.run(runner.run())
+        return RunData(folder)
+
+
+class RunData:
+    """A run directory, read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.results = _read(path / "results.json", "run the study to its end first")
+        self.manifest = _read(path / "manifest.json", "run the study first")
+        self.timing = _read(path / "timing.json", "run the study first")
+
+    def cell(self, cell_id: str) -> CellFolder:
+        return CellFolder(self.path, cell_id)
+
+    def frame(self) -> list[dict[str, Any]]:
+        """One row per answered item of every cell, ready for a data frame."""
+        rows = []
+        for cell in self.results["cells"]:
+            for outcome in self.cell(cell["id"]).kept().values():
+                row = {k: cell[k] for k in ("label", "method", "level", "role", "task", "seed")}
+                rows.append(
+                    {**row, "item": outcome.id, "score": outcome.score, "extracted": outcome.extracted, "text": outcome.text}
+                )
+        return rows
+
+
+def load_run(out: str | Path) -> RunData:
+    """The run in folder ``out``; raises DataError where there is none."""
+    return RunData(Path(out))
+
+
+def load_fitted(folder: str | Path, store: Store | None = None) -> tuple[Team, Task, StudyConfig]:
+    """The collaboration of a cell folder ``runs/x/cells/ID`` as a Model, its task and its study."""
+    cell = Path(folder)
+    about = _read(cell / "summary.json", "name a finished cell: runs/NAME/cells/ID")
+    config = StudyConfig.model_validate(_read(cell.parent.parent / "manifest.json", "run the study first")["config"])
+    entry = next(t for t in config.tasks if t.name == about["task"])
+    tasks = load_tasks(config)
+    pool = RUNTIME.run(build_pool(config, tasks, about["seed"], store or default_store()))
+    view = pool.only(about["members"])
+    chosen = [m for m in config.methods if m.label == about["label"]]
+    if about["role"] == "method" and chosen:
+        view = view_of(pool, chosen[0], config)
+    fitted = Fitted.load(cell / "fitted", view, about["reference"])
+    return fitted.as_model(), tasks.get(entry.name) or load_one(entry), config
+
+
+def load_team(study: str | Path, label: str | None = None, store: Store | None = None) -> tuple[Team, Task]:
+    """Fit one method of a study (the first, or ``label``) on the study's first task, first seed."""
+    config = load_study(study)
+    tasks, methods = load_tasks(config), load_methods(config)
+    wanted = label or config.methods[0].label
+    if wanted not in methods:
+        raise ConfigError(f"the study has no method '{wanted}'", where=str(study), remedy=did_you_mean(wanted, methods))
+    entry = next(m for m in config.methods if m.label == wanted)
+    task = tasks[config.tasks[0].name]
+    fit_on = task if entry.fit_on is None else tasks.get(entry.fit_on) or load_task(entry.fit_on)
+    fitted = RUNTIME.run(_fit(config, tasks, entry.label, methods[wanted], fit_on, store or default_store()))
+    return fitted.as_model(), task
+
+
+async def _fit(config: StudyConfig, tasks: dict[str, Task], label: str, method: Method, task: Task, store: Store) -> Fitted:
+    seed = config.seeds[0]
+    pool: Pool = await build_pool(config, tasks, seed, store)
+    entry = next(m for m in config.methods if m.label == label)
+    sampling = entry.sampling.over(config.sampling.over())
+    return await fit(method, view_of(pool, entry, config), task, sampling=sampling, seed=seed)
+
+
+def _open(path: Path | None) -> Store:
+    return default_store() if path is None else Store(path)
+
+
+def _read(file: Path, remedy: str) -> dict[str, Any]:
+    try:
+        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {file.name}: {error}", where=str(file.parent), remedy=remedy) from error
+    return data

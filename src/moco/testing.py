@@ -1,0 +1,152 @@
+"""Models for tests: one that says what it is told, one whose next-token distribution is a given function.
+
+Both are Models like any other (keys, seeds, usage, capabilities), deterministic and free of torch. ``TableModel`` draws
+with the sampler of the in-process backend, so fidelity tests of token-level methods can compute the law by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from moco.core.errors import ConfigError, ContextOverflow
+from moco.core.seeds import digest
+from moco.core.types import Completion, Finish, Request, Usage
+from moco.models.protocol import Capabilities, Counters, StoreKey, TokenScores, canonical_prompt, store_key
+from moco.models.sampler import Floats, Params, draw
+
+Reply = Callable[[Request], str | Completion] | str
+
+
+class ScriptedModel:
+    """Says ``reply``, or what ``reply(request)`` returns; every request is kept in ``requests``, in order.
+
+    A reply that is text gets usage in words, one call. An exception raised by ``reply`` is the model's failure.
+    """
+
+    def __init__(self, name: str, reply: Reply, *, fingerprint: str | None = None) -> None:
+        self.name, self.reply = name, reply
+        self.requests: list[Request] = []
+        self.counters = Counters()
+        self.capabilities = Capabilities(frozenset({"TEXT", "PREFIX", "RAW", "IDS"}))
+        self._fingerprint = fingerprint or digest("scripted", name)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    def key(self, request: Request) -> StoreKey:
+        return store_key(self.fingerprint, "scripted", canonical_prompt(request), request)
+
+    async def generate(self, request: Request) -> Completion:
+        """The scripted reply as a Completion."""
+        self.requests.append(request)
+        self.counters.generated += 1
+        said = self.reply if isinstance(self.reply, str) else self.reply(request)
+        if isinstance(said, Completion):
+            return said
+        prompt = " ".join(m.content for m in request.messages) + " " + (request.text or "") + " " + request.prefix
+        words = len(prompt.split()) + len(request.ids or ())
+        return Completion(said, usage=Usage(words, len(said.split()), 1))
+
+    async def score(self, request: Request, continuation: str) -> TokenScores:
+        """Raises ConfigError: a script has no probabilities (use TableModel)."""
+        raise ConfigError(f"scripted model '{self.name}' cannot score", remedy="use moco.testing.TableModel")
+
+
+class TableModel:
+    """A language model over ``tokens`` whose next-token probabilities are ``next(ids so far)``.
+
+    The ids so far are those of the prompt and the emitted ones. A prompt in messages is the last user message, raw text
+    is itself; text becomes ids by longest match from the left, and characters that no token matches are skipped. The end
+    of sequence is the token "<eos>", else the last one; it never shows in text. ``next`` returns one number >= 0 per
+    token; they are normalised. Raises ConfigError for a distribution of the wrong length or without mass.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tokens: Sequence[str],
+        next: Callable[[tuple[int, ...]], Sequence[float]],
+        *,
+        fingerprint: str | None = None,
+        context: int | None = None,
+    ) -> None:
+        if not tokens or len(set(tokens)) != len(tokens):
+            raise ConfigError("the tokens of a TableModel must be given and differ", where=name)
+        self.name, self.tokens, self.next, self.context = name, tuple(tokens), next, context
+        self.eos = self.tokens.index("<eos>") if "<eos>" in self.tokens else len(self.tokens) - 1
+        self.requests: list[Request] = []
+        self.counters = Counters()
+        self.capabilities = Capabilities(frozenset({"TEXT", "PREFIX", "RAW", "IDS", "LOGPROBS", "SCORE"}))
+        self._fingerprint = fingerprint or digest("table", name, list(tokens))
+        self._of = {token: i for i, token in enumerate(self.tokens)}
+        longest_first = sorted((t for t in self.tokens if t), key=len, reverse=True)
+        self._match = re.compile("|".join(re.escape(t) for t in longest_first))
+
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Ids of ``text`` by longest match; what no token matches is skipped."""
+        return tuple(self._of[m] for m in self._match.findall(text))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(self.tokens[i] for i in ids if i != self.eos)
+
+    def render(self, request: Request) -> tuple[int, ...]:
+        """The prompt ids of ``request``, its prefix included."""
+        if request.ids is not None:
+            return (*request.ids, *self.encode(request.prefix))
+        text = request.text
+        if text is None:
+            text = next((m.content for m in reversed(request.messages) if m.role == "user"), "")
+        return self.encode(text + request.prefix)
+
+    def key(self, request: Request) -> StoreKey:
+        return store_key(self.fingerprint, "table", list(self.render(request)), request)
+
+    def logits(self, ids: Sequence[int]) -> Floats:
+        """Natural-log probabilities (vocabulary,) of the token after ``ids``; -inf where the table says 0."""
+        p = np.asarray(self.next(tuple(ids)), np.float64)
+        if p.shape != (len(self.tokens),) or not np.isfinite(p).all() or (p < 0).any() or p.sum() <= 0:
+            raise ConfigError(f"the table gave no distribution over {len(self.tokens)} tokens", where=self.name)
+        with np.errstate(divide="ignore"):
+            out: Floats = np.log(p / p.sum())
+        return out
+
+    async def generate(self, request: Request) -> Completion:
+        """Sample until end, stop string or length; raises ContextOverflow if the prompt fills ``context``."""
+        self.requests.append(request)
+        self.counters.generated += 1
+        prompt, sampling = self.render(request), request.sampling
+        limit = sampling.max_tokens
+        if self.context is not None:
+            limit = min(limit, self.context - len(prompt))
+            if limit < 1:
+                raise ContextOverflow(f"prompt of {len(prompt)} tokens, context of {self.context}", where=self.name)
+        params = Params.of([sampling], [self.key(request).seed])
+        ids: list[int] = []
+        logprobs: list[float] = []
+        finish: Finish = "length"
+        text = ""
+        for position in range(limit):
+            drawn, logprob = draw(self.logits((*prompt, *ids))[None], params, np.array([position], np.int64))
+            ids.append(int(drawn[0]))
+            logprobs.append(float(logprob[0]))
+            text = self.decode(ids)
+            cut = min((at for s in sampling.stop if (at := text.find(s)) >= 0), default=-1)
+            if ids[-1] == self.eos or cut >= 0:
+                finish, text = "stop", text[:cut] if cut >= 0 else text
+                break
+        usage = Usage(len(prompt), len(ids), 1)
+        return Completion(text, ids=tuple(ids), logprobs=tuple(logprobs), finish=finish, usage=usage)
+
+    async def score(self, request: Request, continuation: str) -> TokenScores:
+        """Log-probabilities of ``continuation`` after the prompt, and of the end after it."""
+        prompt, ids = self.render(request), self.encode(continuation)
+        logprobs = tuple(float(self.logits((*prompt, *ids[:i]))[token]) for i, token in enumerate(ids))
+        return TokenScores(ids, logprobs, float(self.logits((*prompt, *ids))[self.eos]))

@@ -1,0 +1,127 @@
+"""What a user sees when something is wrong: what, where, why, remedy, the right exit code and no traceback."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moco.cli import app
+from moco.core.errors import Fatal
+from tests.cli.conftest import Moco
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["run", "nowhere.yaml"],
+        ["report", "nowhere"],
+        ["ask", "nowhere", "hello"],
+        ["methods", "majority_vot"],
+        ["methods", "nowhere.py:Polite"],
+        ["tasks", "playground/mathh"],
+        ["tasks", "--prompt"],
+        ["models", "playground/alhpa"],
+        ["data", "check", "nowhere.jsonl"],
+        ["data", "show", "nowhere.jsonl"],
+        ["cache", "stats", "--store", "nowhere.sqlite"],
+        ["new", "method", "Not A Name"],
+        ["new", "method", "majority_vote"],
+        ["playground", "matrix", "--member", "alhpa"],
+        ["playground", "build", "--out", "x", "--world", "nowhere"],
+    ],
+)
+def test_a_mistake_is_explained_with_exit_code_2(moco: Moco, line: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = moco(*line)
+    assert said.code == 2
+    assert said.err.startswith("error: ") and "remedy: " in said.err
+    assert "Traceback" not in said.err and said.out == ""
+
+
+@pytest.mark.parametrize("line", [["nosuch"], ["run"], ["run", "a.yaml", "--nosuch"], ["playground", "matrix", "--n", "0"]])
+def test_a_mistyped_command_line_is_2(moco: Moco, line: list[str]) -> None:
+    said = moco(*line)
+    assert said.code == 2 and "Traceback" not in said.err
+
+
+def test_a_faulty_study_names_the_place(moco: Moco, study: Path) -> None:
+    said = moco("run", study, "sampling.temprature=0")
+    assert said.code == 2 and "did you mean 'temperature'" in said.err
+    said = moco("run", study, "methods.majority_vote.tye=dev", "--dry-run")
+    assert said.code == 2 and "did you mean 'tie'" in said.err
+
+
+def test_ask_refuses_what_it_cannot_ask(moco: Moco, study: Path, tmp_path: Path) -> None:
+    assert "no method 'debat'" in moco("ask", study, "hello", "--method", "debat").err
+    assert moco("ask", tmp_path, "hello").code == 2
+    assert moco("ask", study, "hello", "--kind", "nmeric").code == 2
+
+
+def test_report_takes_one_format(moco: Moco, tmp_path: Path) -> None:
+    assert moco("report", tmp_path, "--md", "--csv").code == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["not json", "[1]", '{"output": "x"}', '{"output": "x", "gold": "y"}', '{"output": 3, "gold": "y", "kind": "numeric"}',
+     '{"output": "x", "gold": {}, "kind": "numeric"}', '{"output": "x", "gold": "y", "kind": "nope"}',
+     '{"output": "x", "gold": "A", "kind": "multiple_choice", "choices": 3}', '{"output": "x", "gold": "1", "kind": "numeric", "tolerance": -1}'],
+)  # fmt: skip
+def test_grade_names_the_line(moco: Moco, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n" + text))
+    said = moco("grade")
+    assert said.code == 2 and "where: line 2" in said.err
+
+
+def test_serving_the_world_needs_a_key(moco: Moco, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MOCO_API_KEY", raising=False)
+    said = moco("serve", study, "--host", "0.0.0.0")
+    assert said.code == 2 and "MOCO_API_KEY" in said.err
+
+
+def test_a_missing_extra_is_one_sentence(moco: Moco, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "uvicorn" else found(name, *a))
+    said = moco("serve", study)
+    assert said.code == 2 and 'pip install "mocolab[serve]"' in said.err
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def broken(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("moco.cli.doctor.examine", broken)
+
+
+def test_our_own_faults_are_1_and_tracebacks_only_with_debug(moco: Moco, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, ZeroDivisionError("surprise"))
+    said = moco("doctor")
+    assert said.code == 1 and "--debug" in said.err and "Traceback" not in said.err
+    assert "Traceback" in moco("doctor", "--debug").err
+    fail_with(monkeypatch, Fatal("the model is broken"))
+    assert moco("doctor").code == 1
+
+
+def test_ctrl_c_says_how_to_go_on(moco: Moco, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, KeyboardInterrupt())
+    said = moco("doctor", "--json")
+    assert said.code == app.INTERRUPTED == 130
+    assert "moco doctor --json" in said.err
+
+
+def test_an_incomplete_run_is_3(moco: Moco, finished: Path, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from moco.study import RunData, Study
+
+    def incomplete(self: Study, out: Path, **_: Any) -> RunData:
+        data = RunData(finished)
+        data.results |= {"complete": False, "failed_items": 2}
+        return data
+
+    monkeypatch.setattr(Study, "run", incomplete)
+    said = moco("run", study)
+    assert said.code == 3 and "2 items failed" in said.err and "2 items failed" in said.out

@@ -1,0 +1,135 @@
+"""Prompt routing, as its specification promises."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import moco
+from moco.core.errors import PoolError
+from moco.core.types import Request, Sampling, messages_of
+from moco.models.pool import Pool
+from moco.models.store import Store
+from tests.methods.helpers import ask, fitted, pool_of, request, scripted, task_of
+
+
+def router(verdict: str):  # type: ignore[no-untyped-def]
+    return lambda r: verdict if "Which model should answer?" in r.messages[-1].content else "Answer: A"
+
+
+@pytest.mark.parametrize(
+    "verdict,chosen",
+    [
+        ("2", "b"),
+        ("Model 3.", "c"),
+        ("I think 12", "a"),
+        ("", "a"),
+        ("2 or 3", "b"),
+        ("10", "a"),
+        ("Topic: 3 cities, so Answer: 2", "b"),
+        ("0", "a"),
+    ],
+)
+def test_the_verdict_is_read_as_specified(verdict: str, chosen: str) -> None:
+    pool = pool_of(router(verdict), "Answer: B", "Answer: C")
+    answer = ask("prompt_routing", pool, decision="generate")
+    assert answer.reason["route"] == chosen
+    assert answer.source == chosen
+
+
+def test_ten_members_need_two_digits() -> None:
+    pool = pool_of(router("10"), *[f"Answer: {'ABCD'[i % 4]}" for i in range(9)])
+    assert ask("prompt_routing", pool, decision="generate").source == "j"
+
+
+def test_routing_to_k_is_exactly_single_k() -> None:
+    for k, name in enumerate("abc", 1):
+        pool = pool_of(router(str(k)), "Answer: B", "Answer: C")
+        routed, alone = ask("prompt_routing", pool, decision="generate"), ask("single", pool, member=name)
+        assert (routed.text, routed.finish) == (alone.text, alone.finish)
+
+
+def test_one_member_is_asked_without_routing() -> None:
+    pool = pool_of("Answer: A")
+    assert ask("prompt_routing", pool, decision="generate").usage.calls == 1
+    assert scripted(pool, "a").requests[0].messages[-1].content == "Which?"
+
+
+def test_the_router_is_the_best_on_dev_and_cheaper_among_equals() -> None:
+    task = task_of("A", dev="BBAA")
+    assert (
+        fitted(
+            "prompt_routing", pool_of("Answer: A", "Answer: B"), task_of("A", dev="BBB"), decision="generate"
+        ).method.choose_router(pool_of("Answer: A", "Answer: B"))
+        == "b"
+    )  # type: ignore[attr-defined]
+    entries = [
+        {"model": m.model, "name": m.name, "description": "x", "cost": c}
+        for m, c in zip(pool_of("Answer: A", "Answer: B"), (2, 1), strict=True)
+    ]
+    pool = Pool(entries, store=Store(None))
+    assert fitted("prompt_routing", pool, task, decision="generate").method.choose_router(pool) == "b"  # type: ignore[attr-defined]
+
+
+def test_a_warm_store_pays_only_for_the_verdict() -> None:
+    pool = pool_of(router("2"), "Answer: B")
+    ask("single", pool, member="b")
+    ask("prompt_routing", pool, decision="generate")
+    assert len(scripted(pool, "b").requests) == 1
+
+
+def test_missing_descriptions_and_missing_scores_are_refused_before_the_run() -> None:
+    with pytest.raises(PoolError, match=r"needs SCORE of member 'a'"):
+        ask("prompt_routing", pool_of("Answer: A", "Answer: B"))
+    bare = Pool([m.model for m in pool_of("Answer: A", "Answer: B")], store=Store(None))
+    with pytest.raises(PoolError, match="no description"):
+        ask("prompt_routing", bare, decision="generate")
+
+
+def test_the_question_is_quoted_and_the_task_prompt_untouched() -> None:
+    pool = pool_of(router("2"), "Answer: B")
+    answer = ask("prompt_routing", pool, request("Pick one of 2?"), decision="generate")
+    route, plain = answer.calls
+    assert "Which model should answer?\n1. knows a\n2. knows b" in route.prompt
+    assert plain.prompt == "Pick one of 2?"
+
+
+def test_scores_equal_a_forward_pass_of_its_own() -> None:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    from moco.playground.members import model_path
+
+    pool = moco.Pool(["playground/alpha", "playground/beta"], store=Store(None))
+    asked = Request(messages=messages_of("What is 17 + 25?"), sampling=Sampling(max_tokens=48))
+    answer = ask("prompt_routing", pool, asked)
+    scores = answer.reason["scores"]
+    model = transformers.AutoModelForCausalLM.from_pretrained(model_path("alpha"), dtype=torch.float32).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model_path("alpha"))
+    route = next(c for c in answer.calls if c.tag.stage == "score").prompt
+    for number, name in enumerate(("alpha", "beta"), 1):
+        head = tokenizer.apply_chat_template([{"role": "user", "content": route}], add_generation_prompt=True, tokenize=False)
+        prompt = tokenizer(head, add_special_tokens=False).input_ids
+        label = tokenizer(f"Answer: {number}", add_special_tokens=False).input_ids + [model.generation_config.eos_token_id]
+        with torch.inference_mode():
+            logp = model(torch.tensor([prompt + label])).logits[0].log_softmax(-1)
+        total = sum(float(logp[len(prompt) - 1 + i, t]) for i, t in enumerate(label))
+        assert scores[name] == pytest.approx(total, abs=2e-5)
+
+
+def test_all_rotations_make_the_decision_follow_the_member() -> None:
+    def route(names: list[str]) -> str:
+        pool = moco.Pool([f"playground/{n}" for n in names], store=Store(None))
+        asked = Request(messages=messages_of("Sort the list: d a c b e"), sampling=Sampling(max_tokens=48))
+        return str(ask("prompt_routing", pool, asked, rotations=3, router="beta").reason["route"])
+
+    assert route(["alpha", "beta", "gamma"]) == route(["gamma", "alpha", "beta"])
+
+
+def test_poisoned_test_labels_change_no_decision() -> None:
+    def decide(golds: str) -> object:
+        pool = pool_of(router("2"), "Answer: B")
+        done = fitted("prompt_routing", pool, task_of(golds, dev="AB"), decision="generate")
+        return asyncio.run(done.as_model().generate(request())).reason
+
+    assert decide("AAAA") == decide("BBBB")

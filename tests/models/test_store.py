@@ -1,0 +1,179 @@
+"""The store: what is put is found, across processes and kills; damage is a miss, never a wrong answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moco.core.errors import CacheError, Transient
+from moco.core.types import Call, Completion, Request, Tag, Usage, messages_of
+from moco.models.cached import CachedModel
+from moco.models.protocol import StoreKey
+from moco.models.store import Store, completion_from_json, completion_to_json
+from moco.testing import ScriptedModel
+
+FULL = Completion(
+    "text 😀", "why", (1, 2), (-0.5, -1e-9), "length", Usage(3, 2, 1), "key", "alpha", 0.25, {"votes": [["4", ["a"]]]},
+    (Call("answer.0.a.0", "a", "p", "t", Tag("answer", 0, "a", ("x",)), (1, 0), "4", calls=(Call("i", "m", "p", "t"),)),),
+)  # fmt: skip
+floats = st.floats(allow_nan=False, allow_infinity=False, max_value=0)
+
+
+@given(st.text(), st.lists(st.tuples(st.integers(0, 10**6), floats), max_size=5))
+def test_a_completion_survives_json(text: str, tokens: list[tuple[int, float]]) -> None:
+    made = Completion(text, ids=tuple(i for i, _ in tokens), logprobs=tuple(p for _, p in tokens), usage=Usage(1, len(tokens), 1))
+    assert completion_from_json(json.loads(json.dumps(completion_to_json(made)))) == made
+
+
+def test_rows_survive_the_process(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.sqlite")
+    store.put(StoreKey("a", 1), FULL)
+    store.close()
+    again = Store(tmp_path / "s.sqlite")
+    assert again.get(StoreKey("a", 1)) == FULL
+    assert again.get(StoreKey("a", 2)) is None
+    assert (again.hits, again.misses) == (1, 1)
+
+
+def test_flushed_rows_survive_sigkill(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, signal; from pathlib import Path; from moco.models.store import Store\n"
+        "from moco.models.protocol import StoreKey\n"
+        "from moco.core.types import Completion\n"
+        "s = Store(Path(sys.argv[1]))\n"
+        "for i in range(100): s.put(StoreKey(str(i), 0), Completion(f'text {i}'))\n"
+        "s.flush(); s.put(StoreKey('late', 0), Completion('lost')); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "s.sqlite")], check=False)
+    assert done.returncode == -9
+    store = Store(tmp_path / "s.sqlite")
+    assert [store.get(StoreKey(str(i), 0)) for i in range(100)] == [Completion(f"text {i}") for i in range(100)]
+    assert store.get(StoreKey("late", 0)) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**9))
+def test_every_flipped_bit_is_a_miss(tmp_path_factory: pytest.TempPathFactory, where: int) -> None:
+    path = tmp_path_factory.mktemp("flip") / "s.sqlite"
+    store = Store(path)
+    store.put(StoreKey("a", 1), FULL)
+    store.close()
+    db = sqlite3.connect(path)
+    body = bytearray(db.execute("SELECT body FROM completions").fetchone()[0])
+    body[where // 8 % len(body)] ^= 1 << where % 8
+    db.execute("UPDATE completions SET body=?", (bytes(body),))
+    db.commit()
+    db.close()
+    again = Store(path)
+    assert again.get(StoreKey("a", 1)) is None
+    assert again.damaged == 1
+    assert again.verify() == (1, 1)
+    assert again.verify() == (0, 0)
+
+
+def test_what_is_no_store_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    path.write_text("this is not a database, and long enough to be read as one" * 20)
+    with pytest.raises(CacheError, match="cannot open the store"):
+        Store(path)
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    Store(path).close()
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version=99")
+    db.close()
+    with pytest.raises(CacheError, match="schema 99"):
+        Store(path)
+
+
+def test_two_processes_share_one_file(tmp_path: Path) -> None:
+    one, two = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
+    one.put(StoreKey("a", 0), Completion("one"))
+    one.flush()
+    assert two.get(StoreKey("a", 0)) == Completion("one")
+    two.put(StoreKey("b", 0), Completion("two"))
+    two.flush()
+    assert one.get(StoreKey("b", 0)) == Completion("two")
+
+
+def request(text: str = "hello", **changes: object) -> Request:
+    return Request(messages=messages_of(text)).but(**changes)
+
+
+def test_equal_requests_are_asked_once() -> None:
+    model = ScriptedModel("m", lambda r: "hi")
+    cached = CachedModel(model, Store(None))
+
+    async def ask() -> None:
+        await asyncio.gather(*(cached.generate(request()) for _ in range(50)))
+        await cached.generate(request(tag=Tag("other", 3)))
+
+    asyncio.run(ask())
+    assert len(model.requests) == 1
+    assert cached.paid_calls == 1
+
+
+def test_a_failure_is_told_to_all_who_wait_and_not_stored() -> None:
+    attempts = []
+
+    class Busy(ScriptedModel):
+        async def generate(self, request: Request) -> Completion:
+            attempts.append(request)
+            await asyncio.sleep(0.01)
+            if len(attempts) == 1:
+                raise Transient("busy")
+            return Completion("now")
+
+    cached = CachedModel(Busy("m", ""), Store(None))
+
+    async def ask() -> list[object]:
+        first = await asyncio.gather(*(cached.generate(request()) for _ in range(3)), return_exceptions=True)
+        return [*first, await cached.generate(request())]
+
+    *failed, fine = asyncio.run(ask())
+    assert all(isinstance(f, Transient) for f in failed)
+    assert isinstance(fine, Completion) and fine.text == "now"
+
+
+def test_one_who_gives_up_does_not_take_the_answer_from_others() -> None:
+    class Slow(ScriptedModel):
+        async def generate(self, request: Request) -> Completion:
+            await asyncio.sleep(0.02)
+            return await super().generate(request)
+
+    cached = CachedModel(Slow("m", "hi"), Store(None))
+
+    async def ask() -> Completion:
+        first = asyncio.create_task(cached.generate(request()))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(cached.generate(request()))
+        await asyncio.sleep(0.005)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(ask()).text == "hi"
+
+
+def test_a_full_disk_keeps_the_rows_for_the_next_flush(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.sqlite")
+    assert store._db is not None
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count={pages + 1}")
+    for i in range(50):
+        store.put(StoreKey(str(i), 0), Completion(f"{i} " * 4000, ids=tuple(range(i * 1000, i * 1000 + 1000))))
+    with pytest.raises(CacheError, match="cannot write the store"):
+        store.flush()
+    store._db.execute("PRAGMA max_page_count=1000000")
+    store.flush()
+    store.close()
+    assert Store(tmp_path / "s.sqlite").get(StoreKey("49", 0)) is not None
