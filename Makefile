@@ -43,7 +43,7 @@ nightly: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 bench: setup
-	$(BIN)/python benchmarks/queue.py
+	$(BIN)/python benchmarks/batches.py
 
 docs: setup
 	$(BIN)/python -m pytest -q tests/test_readme.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,12 @@ methods: [single, majority_vote]
 sampling: {max_tokens: 48, temperature: 0}
 """
 LINES = "\n".join(
-    f'{{"id": "q{i}", "question": "What is {10 + i} + {20 + i}?", "answer": "{30 + 2 * i}", "split": "{"dev" if i < 4 else "test"}"}}'
+    json.dumps({
+        "id": f"q{i}", "question": f"What is {10 + i} + {20 + i}?", "answer": str(30 + 2 * i),
+        "split": "dev" if i < 4 else "test",
+    })
     for i in range(12)
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

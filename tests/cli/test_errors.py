@@ -33,7 +33,9 @@ from tests.cli.conftest import Moco
         ["playground", "build", "--out", "x", "--world", "nowhere"],
     ],
 )
-def test_a_mistake_is_explained_with_exit_code_2(moco: Moco, line: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_is_explained_with_exit_code_2(
+    moco: Moco, line: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     said = moco(*line)
     assert said.code == 2
@@ -68,7 +70,8 @@ def test_report_takes_one_format(moco: Moco, tmp_path: Path) -> None:
     "text",
     ["not json", "[1]", '{"output": "x"}', '{"output": "x", "gold": "y"}', '{"output": 3, "gold": "y", "kind": "numeric"}',
      '{"output": "x", "gold": {}, "kind": "numeric"}', '{"output": "x", "gold": "y", "kind": "nope"}',
-     '{"output": "x", "gold": "A", "kind": "multiple_choice", "choices": 3}', '{"output": "x", "gold": "1", "kind": "numeric", "tolerance": -1}'],
+     '{"output": "x", "gold": "A", "kind": "multiple_choice", "choices": 3}',
+     '{"output": "x", "gold": "1", "kind": "numeric", "tolerance": -1}'],
 )  # fmt: skip
 def test_grade_names_the_line(moco: Moco, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("\n" + text))

@@ -11,14 +11,15 @@ from moco.report.terminal import as_csv, as_markdown, clean, notes, render, shor
 
 
 def row(label: str, role: str, mean: float | None, tasks: dict[str, float], **more: Any) -> dict[str, Any]:
-    base = {"label": label, "level": "text" if role == "method" else "baseline", "role": role, "tasks": tasks, "mean": mean, "low": mean,
-            "high": mean, "n": 40, "unparsed": 0.0, "truncated": 0.0, "tokens_per_query": 50.0, "calls_per_query": 2.0, "seeds_sd": None}  # fmt: skip
+    base = {"label": label, "level": "text" if role == "method" else "baseline", "role": role, "tasks": tasks,
+            "mean": mean, "low": mean, "high": mean, "n": 40, "unparsed": 0.0, "truncated": 0.0, "tokens_per_query": 50.0,
+            "calls_per_query": 2.0, "seeds_sd": None}  # fmt: skip
     return {**base, **more}
 
 
 def compared(task: str, against: str, difference: float, p: float) -> dict[str, Any]:
-    return {"label": "vote", "task": task, "against": against, "reference": "alpha", "n": 40, "difference": difference, "low": -0.1,
-            "high": 0.2, "p": p, "p_holm": p, "test": "mcnemar", "wins": 5, "losses": 3, "ties": 32}  # fmt: skip
+    return {"label": "vote", "task": task, "against": against, "reference": "alpha", "n": 40, "difference": difference,
+            "low": -0.1, "high": 0.2, "p": p, "p_holm": p, "test": "mcnemar", "wins": 5, "losses": 3, "ties": 32}  # fmt: skip
 
 
 def results(tasks: int = 1) -> dict[str, Any]:
@@ -27,7 +28,8 @@ def results(tasks: int = 1) -> dict[str, Any]:
     return {
         "moco": "0", "tasks": {n: {"n": 40, "kinds": ["numeric"]} for n in names}, "seeds": [0, 1],
         "cells": [], "best_on_dev": {n: {"0": "alpha", "1": "alpha"} for n in names},
-        "leaderboard": [row("vote", "method", 0.5, score, unparsed=0.25), row("alpha", "member", 0.45, score), row("beta", "member", None, {})],
+        "leaderboard": [row("vote", "method", 0.5, score, unparsed=0.25), row("alpha", "member", 0.45, score),
+                        row("beta", "member", None, {})],
         "comparisons": [compared(n, a, 0.05, 0.03) for n in names for a in ("best_single_on_dev", "equal_tokens")],
         "share_won": {"won": 1, "n": 2, "share": 0.5, "low": 0.013, "high": 0.987, "p": 1.0, "ties": 0},
         "complete": False, "failed_items": 3,
@@ -46,12 +48,23 @@ def printed(data: dict[str, Any]) -> str:
 
 def test_one_task_shows_difference_and_adjusted_p() -> None:
     text = printed(results())
-    assert "+0.050 (p 0.030)" in text and "0.500 [0.500, 0.500]" in text and "25.0 %" in text and "no answers" in text
+    assert "+0.050 (p 0.030)" in text and "0.500 [0.500, 0.500]" in text and "25.0" in text and "no answers" in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_table_fits_the_terminal(width: int) -> None:
+    from rich.console import Console
+
+    file = io.StringIO()
+    Console(file=file, width=width).print(render(results(), width)[0])
+    text = file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "+0.050 (p 0.030)" in text and "query" in text and "50" in text
 
 
 def test_several_tasks_show_each_comparison() -> None:
     text = printed(results(2))
-    assert "+0.050 (2 of 2 tasks up)" in text and "5/3/32" in text
+    assert "+0.050 (2/2 up)" in text and "5/3/32" in text
 
 
 def test_notes_state_references_and_settings() -> None:

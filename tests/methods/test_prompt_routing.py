@@ -15,7 +15,7 @@ from tests.methods.helpers import ask, fitted, pool_of, request, scripted, task_
 
 
 def router(verdict: str):  # type: ignore[no-untyped-def]
-    return lambda r: verdict if "Which model should answer?" in r.messages[-1].content else "Answer: A"
+    return lambda r: verdict if "Reply with the number of the model." in r.messages[-1].content else "Answer: A"
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_missing_descriptions_and_missing_scores_are_refused_before_the_run() ->
 
 def test_the_question_is_quoted_and_the_task_prompt_untouched() -> None:
     pool = pool_of(router("2"), "Answer: B")
-    answer = ask("prompt_routing", pool, request("Pick one of 2?"), decision="generate")
+    answer = ask("prompt_routing", pool, request("Pick one of 2?", spec=None), decision="generate")
     route, plain = answer.calls
-    assert "Which model should answer?\n1. knows a\n2. knows b" in route.prompt
+    assert "Models:\n1. knows a\n2. knows b\nQuery: Pick one of 2?" in route.prompt
     assert plain.prompt == "Pick one of 2?"
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import load
 
 from moco.core.errors import ContextOverflow
 from moco.core.types import AnswerSpec, Message, Request, Sampling, Tag, messages_of
 from moco.models.protocol import Model
 from moco.testing import ScriptedModel, TableModel
+from tests.models.conftest import load
 
 WORDS = [" a", " b", " c", " stop", "\n", "Q", "<eos>"]
 BACKENDS: dict[str, Callable[[], Any]] = {

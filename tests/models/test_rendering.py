@@ -114,7 +114,7 @@ def test_split_reasoning(text: str, opened: bool, visible: str, reasoning: str) 
 
 @given(text=st.text(max_size=30), stop=st.text(min_size=1, max_size=3))
 def test_tail_grows_to_the_text_and_finds_the_first_stop(text: str, stop: str) -> None:
-    from conftest import load
+    from tests.models.conftest import load
 
     tokens = load("alpha").tokens
     ids = tokens.encode(text)

@@ -19,9 +19,7 @@ from moco.core.errors import MocoError
 
 INTERRUPTED = 130
 
-app = typer.Typer(
-    name="moco", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich"
-)
+app = typer.Typer(name="moco", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def _version(value: bool) -> None:

@@ -34,6 +34,6 @@ def report(
         typer.echo(as_csv(data.results), nl=False)
     else:
         shown = console()
-        for part in render(data.results):
+        for part in render(data.results, shown.width):
             shown.print(part)
         next_steps(f"moco report {run} --md", f'moco ask {run}/cells/ID "your question"')

@@ -23,9 +23,12 @@ def demo(
 
     Example:  moco demo
     """
+    import os
     from importlib.resources import files
 
     from moco.study import Study
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads cost models this small more than they give
 
     text = files("moco.cli").joinpath("demo.yaml").read_text(encoding="utf-8")
     _execute(Study.from_yaml(text), out, store, "moco demo")
@@ -79,7 +82,7 @@ def _execute(study: Study, out: Path, store: Path | None, command: str, json: bo
         as_json(data.results)
     else:
         shown = console()
-        for part in render(data.results):
+        for part in render(data.results, shown.width):
             shown.print(part)
     typer.echo(f"{watch.summary}; results in {out}", err=True)
     if not data.results["complete"]:

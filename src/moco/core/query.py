@@ -28,8 +28,12 @@ class Query:
 
     @property
     def question(self) -> str:
-        """The question (options included), without the instruction on how to write the answer."""
-        return self.spec.question or self._request.question
+        """The question with its options, without the instruction on how to write the answer."""
+        asked = self.spec.question or self._request.question
+        if self.spec.kind != "multiple_choice" or not self.spec.choices:
+            return asked
+        options = zip(self.spec.labels, self.spec.choices, strict=True)
+        return "\n".join([asked, *(f"{label}. {text}" for label, text in options)])
 
     @property
     def answer_format(self) -> str:
@@ -50,7 +54,8 @@ class Query:
         base = self._request
         if prompt is not None:
             head = tuple(m for m in base.messages if m.role == "system")
-            spec = None if base.spec is None else replace(base.spec, question=prompt)
+            # a member that is a collaboration votes as before, but what it is asked is the prompt as it stands
+            spec = None if base.spec is None else replace(base.spec, question=prompt, choices=())
             base = base.but(messages=(*head, Message("user", prompt)), text=None, ids=None, prefix="", spec=spec)
         return base.but(sampling=base.sampling.but(**sampling)) if sampling else base
 

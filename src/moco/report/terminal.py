@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from moco.report.text import clean, shorten
@@ -22,14 +23,14 @@ Row = Mapping[str, Any]
 COLORS = {"baseline": "white", "routing": "cyan", "text": "green", "logit": "magenta", "weight": "yellow"}
 MANY = 0.1
 """From this share on, unparsed and truncated answers are warned of."""
-ROLES = {"method": "", "member": "alone", "equal_tokens": "equal tokens"}
+ROLES = {"method": "", "member": "alone", "equal_tokens": "equal tok."}
 
 
-def render(results: Results) -> list[RenderableType]:
-    """What a terminal shows of a run, in order."""
+def render(results: Results, width: int = 120) -> list[RenderableType]:
+    """What a terminal of ``width`` characters shows of a run, in order."""
     from rich.text import Text
 
-    out: list[RenderableType] = [_table(results)]
+    out: list[RenderableType] = [_table(results, width)]
     if len(results["tasks"]) > 1 and results["comparisons"]:
         out.append(_comparisons(results))
     out += [Text(line) for line in notes(results)]
@@ -44,37 +45,42 @@ def header(results: Results) -> str:
     return f"{tasks}; {len(seeds)} seed{'s' if len(seeds) != 1 else ''} ({', '.join(map(str, seeds))}); 95 % intervals"
 
 
-def _table(results: Results) -> Table:
+def _table(results: Results, width: int) -> Table:
+    """The leaderboard; where ``width`` is short, the columns that matter least are left out (--csv has them all)."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=header(results), box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
     many = list(results["tasks"]) if len(results["tasks"]) > 1 else []
-    table.add_column("", overflow="fold")
-    table.add_column("level")
-    table.add_column("score", justify="right", no_wrap=True)
-    for task in many:
-        table.add_column(Text(clean(task).rsplit("/", 1)[-1]), justify="right")
-    for title in ("n", "vs best single", "unparsed", "truncated", "tokens/query", "calls/query", "seed sd"):
-        table.add_column(title, justify="right", no_wrap=title == "vs best single")
+    wide, roomy = width >= 110 + 9 * len(many), width >= 95
+    columns: list[tuple[str, Callable[[Row], str]]] = [
+        ("score", score),
+        *((clean(t).rsplit("/", 1)[-1], partial(_on_task, task=t)) for t in many if wide),
+        ("n", lambda r: str(r["n"])),
+        ("vs best single", partial(versus, results)),
+        ("unparsed\n%", lambda r: f"{100 * r['unparsed']:.1f}"),
+        *([("truncated\n%", lambda r: f"{100 * r['truncated']:.1f}")] if roomy else []),
+        ("tokens/\nquery", lambda r: f"{r['tokens_per_query']:.0f}"),
+    ]
+    if wide:
+        columns.append(("calls/\nquery", lambda r: f"{r['calls_per_query']:.1f}"))
+        if len(results["seeds"]) > 1:
+            columns.append(("seed\nsd", lambda r: "-" if r["seeds_sd"] is None else f"{r['seeds_sd']:.3f}"))
+    table = Table(title=header(results), box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title_justify="left")
+    table.add_column("", overflow="fold", min_width=14)
+    if roomy:
+        table.add_column("level", no_wrap=True)
+    for title, _ in columns:
+        table.add_column(Text(title), justify="right", no_wrap=True)
     for row in results["leaderboard"]:
         color = COLORS.get(row["level"], "white") if row["role"] == "method" else "bright_black"
-        cells: list[Text | str] = [
-            Text(clean(row["label"]), style=color),
-            Text(ROLES.get(row["role"], row["role"]) or row["level"], style=color),
-            score(row),
-            *(f"{row['tasks'][t]:.3f}" if t in row["tasks"] else "-" for t in many),
-            str(row["n"]),
-            versus(results, row),
-            percent(row["unparsed"]),
-            percent(row["truncated"]),
-            f"{row['tokens_per_query']:.0f}",
-            f"{row['calls_per_query']:.1f}",
-            "-" if row["seeds_sd"] is None else f"{row['seeds_sd']:.3f}",
-        ]
-        table.add_row(*cells)
+        level = [Text(ROLES.get(row["role"], row["role"]) or row["level"], style=color)] if roomy else []
+        table.add_row(Text(clean(row["label"]), style=color), *level, *(Text(show(row)) for _, show in columns))
     return table
+
+
+def _on_task(row: Row, task: str) -> str:
+    return f"{row['tasks'][task]:.3f}" if task in row["tasks"] else "-"
 
 
 def _comparisons(results: Results) -> Table:
@@ -116,7 +122,7 @@ def versus(results: Results, row: Row) -> str:
     if len(found) == 1:
         return f"{found[0]['difference']:+.3f} (p {p_value(found[0]['p_holm'])})"
     mean = sum(c["difference"] for c in found) / len(found)
-    return f"{mean:+.3f} ({sum(c['difference'] > 0 for c in found)} of {len(found)} tasks up)"
+    return f"{mean:+.3f} ({sum(c['difference'] > 0 for c in found)}/{len(found)} up)"
 
 
 def p_value(p: float) -> str:

@@ -20,10 +20,11 @@ from moco.discussion.selection import first_number
 from moco.models.pool import Pool
 
 ROUTE = """\
-{question}
-
-Which model should answer?
-{models}"""
+Below are the descriptions of several models. Choose the number of the model that should answer the query.
+Models:
+{models}
+Query: {question}
+Reply with the number of the model."""
 
 Route = tuple[str, float | None, dict[str, object]]
 """Chosen member, confidence in [0, 1] where there is one, and the reason."""
