@@ -247,8 +247,8 @@ SCHEMES._items["scripted"] = build
 import moco.collab.run as run
 run.LIVE_QUERIES = 4
 run.bounded.__defaults__ = (4,)
-import moco.study.runner as runner
-runner.FLUSH_SECONDS = 0.01
+import moco.models.store as store
+store.FLUSH_SECONDS = 0.01
 Study.from_yaml(t.STUDY.replace("DATA", os.environ["DATA"])).run(os.environ["OUT"], store=Path(os.environ["STORE"]))
 print("done")
 """

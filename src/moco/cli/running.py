@@ -23,12 +23,9 @@ def demo(
 
     Example:  moco demo
     """
-    import os
     from importlib.resources import files
 
     from moco.study import Study
-
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads cost models this small more than they give
 
     text = files("moco.cli").joinpath("demo.yaml").read_text(encoding="utf-8")
     _execute(Study.from_yaml(text), out, store, "moco demo")

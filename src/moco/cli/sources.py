@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from moco.models.store import Store
     from moco.tasks import Task
 
+SHORT = frozenset({"multiple_choice", "numeric", "short_text", "label"})
+
 
 @dataclass(frozen=True)
 class Source:
@@ -52,9 +54,15 @@ def load_source(target: Path, method: str | None, store: Store) -> Source:
 
 
 def spec_for(task: Task) -> AnswerSpec | None:
-    """What all questions of ``task`` agree on of how an answer is read; None where they differ in kind."""
+    """What all questions of ``task`` agree on of how an answer is read.
+
+    Kinds with a short final answer meet in short text, which reads and compares all of them; None for any other mixture.
+    """
     specs = [task.spec_of(record) for record in (*task.dev, *task.test)]
-    if not specs or len({s.kind for s in specs}) != 1:
+    kinds = {s.kind for s in specs}
+    if len(kinds) > 1 and kinds <= SHORT:
+        return AnswerSpec(kind="short_text")
+    if len(kinds) != 1:
         return None
     shared = {f.name: getattr(specs[0], f.name) for f in fields(AnswerSpec) if len({getattr(s, f.name) for s in specs}) == 1}
     return replace(AnswerSpec(**shared), question="", choices=())

@@ -18,6 +18,9 @@ import pydantic
 from moco.core.errors import DataError, MethodError
 from moco.core.seeds import digest
 
+_ARRAYS = pydantic.ConfigDict(arbitrary_types_allowed=True)
+"""Applies to a union, not to a bare dataclass; every leaf may be absent anyway, so the types are read as unions."""
+
 
 def state_digest(state: Mapping[str, Any]) -> str:
     """Hash of a state: equal state, equal hash."""
@@ -53,7 +56,7 @@ def load_state(types: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         )
     out = {}
     for name, value in plain.items():
-        adapter = pydantic.TypeAdapter(types[name], config=_config(types[name]))
+        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(types[name] | None, config=_ARRAYS)
         try:
             out[name] = adapter.validate_python(_unflatten(value, arrays))
         except pydantic.ValidationError as error:
@@ -61,11 +64,6 @@ def load_state(types: Mapping[str, Any], folder: Path) -> dict[str, Any]:
                 f"'{name}' does not fit its type: {error.errors()[0]['msg']}", where=str(folder), remedy="fit again"
             ) from error
     return out
-
-
-def _config(hint: Any) -> pydantic.ConfigDict | None:
-    own = is_dataclass(hint) or (isinstance(hint, type) and issubclass(hint, pydantic.BaseModel))
-    return None if own else pydantic.ConfigDict(arbitrary_types_allowed=True)
 
 
 def _flatten(value: Any, path: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:

@@ -10,12 +10,13 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from moco.core.errors import BackendError, ConfigError, PoolError
+from moco.core.errors import BackendError, ConfigError, PoolError, did_you_mean
 from moco.core.seeds import digest
 from moco.core.types import Completion, Request, Usage
 from moco.models.batching import Batcher
@@ -28,6 +29,10 @@ from moco.models.tokens import Tokens, read_json
 ScoreRow = tuple[tuple[int, ...], tuple[int, ...]]
 _INSTALL = 'pip install "mocolab[local]"'
 _hashes: dict[tuple[str, int, int], str] = {}
+
+
+SMALL = 30_000_000
+"""Parameters below which a second thread on the CPU costs more than it gives (kernels shorter than waking it up)."""
 
 
 def file_hash(path: Path) -> str:
@@ -236,4 +241,18 @@ class HFModel:
         except (OSError, ValueError) as error:
             remedy = "a causal model with safetensors weights is needed"
             raise PoolError(f"cannot load the model: {error}", where=str(self.folder), remedy=remedy) from error
+        if self.device == "cpu" and "OMP_NUM_THREADS" not in os.environ and model.num_parameters() < SMALL:
+            torch.set_num_threads(1)
         return model.to(self.device).eval()
+
+
+def build_model(reference: str, *, name: str, **options: Any) -> HFModel:
+    """The backend ``hf`` of a pool entry: a folder or hub id, with the options of ``HFModel``.
+
+    Raises ConfigError naming an option that does not exist.
+    """
+    known = {"adapter", "dtype", "device", "max_rows", "trust_remote_code", "revision", "max_wait_s"}
+    for option in options:
+        if option not in known:
+            raise ConfigError(f"unknown option '{option}'", where=f"pool entry '{name}'", remedy=did_you_mean(option, known))
+    return HFModel(reference, name=name, **options)

@@ -15,6 +15,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from moco.models.protocol import StoreKey
 
 log = logging.getLogger("moco.store")
 SCHEMA_VERSION = 1
+FLUSH_SECONDS = 0.5
+"""How much finished work a kill may cost at most; whatever was committed is never asked again."""
 
 
 def default_home() -> Path:
@@ -44,6 +47,7 @@ class Store:
         self._memory: dict[StoreKey, Completion] = {}
         self._pending: list[tuple[str, int, bytes, bytes]] = []
         self._lock = threading.Lock()
+        self._flushed = time.monotonic()
         self._db: sqlite3.Connection | None = None
         if path is not None:
             self._open(path)
@@ -108,30 +112,35 @@ class Store:
         return completion_from_json(json.loads(zlib.decompress(body)))
 
     def put(self, key: StoreKey, completion: Completion) -> None:
-        """Keep ``completion``; on disk after the next ``flush``."""
+        """Keep ``completion``; on disk after the next ``flush``, which comes by itself every half second of work."""
         with self._lock:
             self._memory[key] = completion
             self.written += 1
             if self._db is not None:
                 body = zlib.compress(json.dumps(completion_to_json(completion), ensure_ascii=True).encode(), 1)
                 self._pending.append((key.content, key.seed, body, _checksum(key, body)))
+                if time.monotonic() - self._flushed >= FLUSH_SECONDS:
+                    self._commit()
 
     def flush(self) -> None:
         """Commit what was put; raises CacheError (a full disk, say) and keeps the rows for the next flush."""
         with self._lock:
-            if self._db is None or not self._pending:
-                return
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany("INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?)", self._pending)
-                self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise CacheError(
-                    f"cannot write the store: {error}", where=str(self.path), remedy="free disk space and run again"
-                ) from error
-            self._pending.clear()
+            self._commit()
+
+    def _commit(self) -> None:
+        self._flushed = time.monotonic()
+        if self._db is None or not self._pending:
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?)", self._pending)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            remedy = "free disk space and run again"
+            raise CacheError(f"cannot write the store: {error}", where=str(self.path), remedy=remedy) from error
+        self._pending.clear()
 
     def stats(self) -> dict[str, Any]:
         """Rows and bytes on disk."""

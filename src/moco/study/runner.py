@@ -16,6 +16,7 @@ from moco.collab import Method, examples, fit
 from moco.collab.run import Run
 from moco.core.types import Call
 from moco.discussion import Ranking, rank_on_dev
+from moco.models import store as store_module
 from moco.models.cached import CachedModel
 from moco.models.store import Store
 from moco.study.analysis import Finished, analyse
@@ -25,9 +26,6 @@ from moco.study.outcomes import Outcome, answer_all
 from moco.study.plan import Plan, equal_token_cells, kinds_of, make_plan
 from moco.study.summary import summarise
 from moco.tasks import Task
-
-FLUSH_SECONDS = 0.5
-"""How much finished work a kill may cost at most; whatever was committed is never asked again."""
 
 
 class Watch(Protocol):
@@ -73,7 +71,7 @@ class Runner:
 
     async def _flush_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(FLUSH_SECONDS)
+            await asyncio.sleep(store_module.FLUSH_SECONDS)
             self.store.flush()
 
     async def _run(self) -> dict[str, Any]:
