@@ -9,7 +9,7 @@ WORKERS ?= 2
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo test check bench nightly docs format clean
+.PHONY: setup demo test check bench nightly docs playground-release format clean
 
 setup: $(STAMP)
 
@@ -41,6 +41,10 @@ format: setup
 
 nightly: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# The same recipe with another seed: other facts, questions and weights, run when a release is cut.
+playground-release: setup
+	$(BIN)/moco playground build --world release --out build/playground-release
 
 bench: setup
 	$(BIN)/python benchmarks/batches.py

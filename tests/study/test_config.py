@@ -63,7 +63,7 @@ def test_the_study_of_the_design() -> None:
 
 def test_defaults_and_freezing() -> None:
     study = load_study(SMALL)
-    assert study.seeds == (0,) and study.aux == {} and study.split is None and study.name is None
+    assert study.seeds == (0,) and study.aux == {} and study.name is None
     assert study.sampling.over() == Sampling()
     with pytest.raises(ValidationError):
         study.seeds = (1,)
@@ -303,3 +303,10 @@ def test_a_broken_character_is_a_study_or_a_config_error(place: int, character: 
         load_study(DESIGN[:place] + character + DESIGN[place + 1 :])
     except ConfigError as fault:
         assert fault.where.startswith("study")
+
+
+@pytest.mark.parametrize("line", ["split: test", "tasks: [{name: playground/math, split: test}]"])
+def test_a_key_that_would_be_ignored_is_refused(line: str) -> None:
+    base = "pool: [playground/alpha]\nmethods: [single]\n"
+    with pytest.raises(ConfigError, match="split"):
+        load_study(base + (line if line.startswith("tasks") else f"tasks: [playground/math]\n{line}") + "\n")

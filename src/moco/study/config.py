@@ -120,16 +120,16 @@ class MemberConfig(_Strict):
 
 
 class TaskConfig(_Strict):
-    """A task by ``name``, or own ``data`` (a path) of one ``kind``; ``limit`` is a number of test items."""
+    """A task by ``name``, or own ``data`` (a path) of one ``kind``; ``limit`` is the most items of dev and of test each."""
 
     _plain = "name"
+    _later = ("split", "prompt", "data_dir")
 
     name: Text = ""
     """Unless given: the stem of ``data``."""
     data: Text | None = None
     kind: Text | None = None
     limit: Count | None = None
-    split: Text | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> TaskConfig:
@@ -177,7 +177,7 @@ class MethodConfig(_Strict):
 class StudyConfig(_Strict):
     """A whole study. ``load_study`` makes one from YAML; made directly, faults are pydantic's ValidationError."""
 
-    _later = ("pools", "tune", "adversary")
+    _later = ("pools", "tune", "adversary", "split")
 
     name: Text | None = None
     pool: Annotated[tuple[MemberConfig, ...], Field(min_length=1)]
@@ -187,7 +187,6 @@ class StudyConfig(_Strict):
     seeds: Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(min_length=1)] = (0,)
     sampling: SamplingConfig = Field(default_factory=SamplingConfig)
     baselines: Flag = True
-    split: Text | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyConfig:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,10 +37,25 @@ class Plan:
 
 def load_tasks(config: StudyConfig) -> dict[str, Task]:
     """The tasks of a study by name; raises DataError or ConfigError naming the faulty one."""
-    return {t.name: load_one(t, config.split) for t in config.tasks}
+    tasks = {}
+    for number, entry in enumerate(config.tasks):
+        with placed(f"tasks[{number}]"):
+            tasks[entry.name] = load_one(entry)
+    return tasks
 
 
-def load_one(task: TaskConfig, split: str | None = None) -> Task:
+@contextmanager
+def placed(place: str) -> Iterator[None]:
+    """Says which entry of the study a fault lies in."""
+    try:
+        yield
+    except MocoError as error:
+        error.where = f"{place} ({error.where})" if error.where else place
+        raise
+
+
+def load_one(task: TaskConfig) -> Task:
+    """The task of one entry; raises ConfigError where its answers cannot be graded."""
     loaded = load_task(task.data or task.name, kind=task.kind, limit=task.limit)
     check_gradable(loaded)
     return loaded if loaded.name == task.name else replace(loaded, name=task.name)
@@ -49,11 +65,8 @@ def load_methods(config: StudyConfig) -> dict[str, Method]:
     """The methods by label, options checked; a fault names the method's place in the study."""
     methods = {}
     for number, entry in enumerate(config.methods):
-        try:
+        with placed(f"methods[{number}]"):
             methods[entry.label] = load_method(entry.name, preset=entry.preset, **entry.options)
-        except MocoError as error:
-            where = f"methods[{number}] ({error.where or entry.label})"
-            raise type(error)(error.what, where=where, why=error.why, remedy=error.remedy) from error
     return methods
 
 
@@ -65,7 +78,7 @@ async def build_pool(
     built: dict[str, MemberSpec] = {}
 
     async def member(entry: MemberConfig) -> MemberSpec:
-        if entry.name in built:
+        if entry in config.pool and entry.name in built:
             return built[entry.name]
         if entry.method is None:
             options = {"adapter": entry.adapter} if entry.adapter else {}
@@ -74,7 +87,8 @@ async def build_pool(
             )
         else:
             spec = MemberSpec(await team(entry), entry.name, entry.description, entry.role or "")
-        built[entry.name] = spec
+        if entry in config.pool:
+            built[entry.name] = spec
         return spec
 
     async def team(entry: MemberConfig) -> Any:
@@ -92,7 +106,9 @@ async def build_pool(
         return fitted.as_model(entry.name)
 
     specs = [await member(entry) for entry in config.pool]
-    return Pool(specs, store=store)
+    helpers = {role: await member(entry) for role, entry in config.aux.items()}
+    with placed("pool"):
+        return Pool(specs, store=store, aux=helpers)
 
 
 def view_of(pool: Pool, entry: MethodConfig, config: StudyConfig) -> Pool:
@@ -153,7 +169,7 @@ def equal_token_cells(plan: Plan, tokens: Mapping[tuple[str, str], float], best:
     for (task_name, draws), rivals in sorted(wanted.items()):
         member = best[task_name]
         method = load_method("self_consistency", member=member, draws=draws)
-        label = f"self-consistency of {member} x{draws}"
+        label = f"{member} x{draws}"
         view = plan.pool.only([member])
         task = plan.tasks[task_name]
         out.append(
