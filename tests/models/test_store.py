@@ -177,3 +177,67 @@ def test_a_full_disk_keeps_the_rows_for_the_next_flush(tmp_path: Path) -> None:
     store.flush()
     store.close()
     assert Store(tmp_path / "s.sqlite").get(StoreKey("49", 0)) is not None
+
+
+TWO = """
+import asyncio, os, sys
+from pathlib import Path
+from moco.core.types import Completion, Request, messages_of
+from moco.models.cached import CachedModel
+from moco.models.store import Store
+from moco.testing import ScriptedModel
+
+class Slow(ScriptedModel):
+    async def generate(self, request):
+        with open(sys.argv[2], "a") as log:
+            log.write(request.messages[0].content + "\\n")
+        await asyncio.sleep(0.01)
+        return await super().generate(request)
+
+async def main():
+    store = Store(Path(sys.argv[1]))
+    cached = CachedModel(Slow("m", lambda r: r.messages[0].content), store)
+    gate = asyncio.Semaphore(8)
+    async def ask(i):
+        async with gate:
+            said = await cached.generate(Request(messages=messages_of(f"question {i}")))
+            assert said.text == f"question {i}"
+    await asyncio.gather(*(ask(i) for i in range(200)))
+    store.close()
+
+asyncio.run(main())
+"""
+
+
+def test_processes_that_ask_the_same_pay_once(tmp_path: Path) -> None:
+    log = tmp_path / "asked"
+    command = [sys.executable, "-c", TWO, str(tmp_path / "s.sqlite"), str(log)]
+    running = [subprocess.Popen(command) for _ in range(3)]
+    assert [p.wait(timeout=120) for p in running] == [0, 0, 0]
+    asked = log.read_text().splitlines()
+    assert set(asked) == {f"question {i}" for i in range(200)}
+    assert len(asked) == 200, "nothing is paid twice"
+
+
+def test_a_dead_owner_holds_nobody_up(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, signal; from pathlib import Path; from moco.models.store import Store\n"
+        "from moco.models.protocol import StoreKey\n"
+        "assert Store(Path(sys.argv[1])).claim(StoreKey('a', 0)); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "s.sqlite")], check=False).returncode == -9
+    store = Store(tmp_path / "s.sqlite")
+    assert store.claim(StoreKey("a", 0))
+
+
+def test_a_live_owner_is_waited_for_until_it_gives_up(tmp_path: Path) -> None:
+    one, two = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
+    assert one._leases is not None and two._leases is not None
+    two._leases.owner = f"elsewhere:{1}"
+    assert two.claim(StoreKey("a", 0))
+    assert not one.claim(StoreKey("a", 0))
+    two.abandon(StoreKey("a", 0))
+    assert one.claim(StoreKey("a", 0))
+    one.put(StoreKey("a", 0), Completion("done"))
+    one.flush()
+    assert two.claim(StoreKey("a", 0)), "the lease ended with the commit"

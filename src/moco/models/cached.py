@@ -1,6 +1,7 @@
 """A model behind the store: looked up first, asked once however many want it, kept when answered.
 
-Single flight: equal requests that arrive while the first is being answered wait for its future.
+Single flight: equal requests that arrive while the first is being answered wait for its future, in other processes of the
+machine for its row.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from typing import Protocol
 from moco.core.types import Completion, Request
 from moco.models.protocol import Capabilities, Model, StoreKey, TokenScores
 from moco.models.store import Store
+
+POLL_SECONDS = 0.05
+"""How often the store is looked at while another process answers."""
 
 
 class Keyed(Model, Protocol):
@@ -58,7 +62,7 @@ class CachedModel:
         flight = asyncio.get_running_loop().create_future()
         self._flights[key] = flight
         try:
-            completion = await self.model.generate(request)
+            completion = await self._answer(key, request)
         except BaseException as error:
             if not isinstance(error, asyncio.CancelledError):
                 flight.set_exception(error)
@@ -67,13 +71,28 @@ class CachedModel:
                 flight.cancel()
             raise
         else:
-            self.store.put(key, completion)
-            self.paid_calls += 1
-            self.paid_tokens += completion.usage.prompt_tokens + completion.usage.completion_tokens
             flight.set_result(completion)
             return completion
         finally:
             del self._flights[key]
+
+    async def _answer(self, key: StoreKey, request: Request) -> Completion:
+        """Ask the model, or wait for the process that is already asking it."""
+        while not self.store.claim(key):
+            await asyncio.sleep(POLL_SECONDS)
+        found = self.store.get(key, counted=False)  # it may have been answered between our look and our claim
+        if found is not None:
+            self.store.abandon(key)
+            return found
+        try:
+            completion = await self.model.generate(request)
+        except BaseException:
+            self.store.abandon(key)
+            raise
+        self.store.put(key, completion)
+        self.paid_calls += 1
+        self.paid_tokens += completion.usage.prompt_tokens + completion.usage.completion_tokens
+        return completion
 
     async def score(self, request: Request, continuation: str) -> TokenScores:
         return await self.model.score(request, continuation)

@@ -22,6 +22,7 @@ from typing import Any
 
 from moco.core.errors import CacheError
 from moco.core.types import Call, Completion, Tag, Usage
+from moco.models.leases import Leases
 from moco.models.protocol import StoreKey
 
 log = logging.getLogger("moco.store")
@@ -49,6 +50,7 @@ class Store:
         self._lock = threading.Lock()
         self._flushed = time.monotonic()
         self._db: sqlite3.Connection | None = None
+        self._leases: Leases | None = None
         if path is not None:
             self._open(path)
 
@@ -69,6 +71,7 @@ class Store:
                 "CREATE TABLE IF NOT EXISTS completions (content TEXT NOT NULL, seed INTEGER NOT NULL, body BLOB NOT NULL, "
                 "sum BLOB NOT NULL, PRIMARY KEY (content, seed)) WITHOUT ROWID"
             )
+            self._leases = Leases(db)
             db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         except (sqlite3.Error, OSError) as error:
             raise CacheError(
@@ -76,8 +79,8 @@ class Store:
             ) from error
         self._db = db
 
-    def get(self, key: StoreKey) -> Completion | None:
-        """The stored completion, or None."""
+    def get(self, key: StoreKey, *, counted: bool = True) -> Completion | None:
+        """The stored completion, or None; ``counted`` as a hit or a miss."""
         with self._lock:
             found = self._memory.get(key)
             if found is None and self._db is not None:
@@ -86,11 +89,26 @@ class Store:
                     found = self._decode(key, *row)
                     if found is not None:
                         self._memory[key] = found
-            if found is None:
-                self.misses += 1
-            else:
-                self.hits += 1
+            self.hits += counted and found is not None
+            self.misses += counted and found is None
             return found
+
+    def claim(self, key: StoreKey) -> bool:
+        """Whether this process shall answer ``key``: False while another process of this machine is at it."""
+        with self._lock:
+            if self._leases is None:
+                return True
+            try:
+                return self._leases.claim(key)
+            except sqlite3.Error as error:
+                remedy = "free disk space and run again"
+                raise CacheError(f"cannot write the store: {error}", where=str(self.path), remedy=remedy) from error
+
+    def abandon(self, key: StoreKey) -> None:
+        """Nobody answers ``key`` here any more; another process may."""
+        with self._lock:
+            if self._leases is not None:
+                self._leases.release([key])
 
     def _read(self, key: StoreKey) -> tuple[bytes, bytes] | None:
         assert self._db is not None
@@ -129,11 +147,14 @@ class Store:
 
     def _commit(self) -> None:
         self._flushed = time.monotonic()
-        if self._db is None or not self._pending:
+        if self._leases is not None:
+            self._leases.renew()
+        if self._db is None or self._leases is None or not self._pending:
             return
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany("INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?)", self._pending)
+            self._leases.release(StoreKey(content, seed) for content, seed, _, _ in self._pending)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
@@ -177,7 +198,7 @@ class Store:
         self.flush()
         if self._db is not None:
             self._db.close()
-            self._db = None
+            self._db = self._leases = None
 
 
 def _checksum(key: StoreKey, body: bytes) -> bytes:
