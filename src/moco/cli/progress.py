@@ -1,4 +1,4 @@
-"""A study's progress on a terminal: one bar for all items, one line for the cell, its fit and the tokens so far.
+"""A study's progress on a terminal: a bar for all items with tokens per second, one for the cell, one for its fit.
 
 Implements the runner's ``Watch``; its calls come from the runtime's thread, and rich's progress is safe for that.
 """
@@ -37,6 +37,7 @@ class Bars:
             disable=not console.is_terminal,
         )
         self.items = self.progress.add_task("preparing", total=None)
+        self.here = self.progress.add_task("cell", total=None, visible=False)
         self.fitting = self.progress.add_task("fit", total=None, visible=False)
         self.cells = self.total = self.seen = self.tokens = 0
         self.name = ""
@@ -59,7 +60,8 @@ class Bars:
         self.seen += 1
         self.name = f"[{self.seen}/{self.cells}] {label} on {task}, seed {seed}"
         self.progress.update(self.fitting, visible=False)
-        self.progress.update(self.items, description=self.name, advance=kept)
+        self.progress.update(self.items, description=self._overall(), advance=kept)
+        self.progress.reset(self.here, description=f"  {self.name}", total=items, completed=kept, visible=True)
         if not self.console.is_terminal:
             more = f" ({kept} kept)" if kept else ""
             self.console.print(f"{self.name}: {items} items{more}", markup=False)
@@ -69,7 +71,12 @@ class Bars:
 
     def item(self, tokens: int) -> None:
         self.tokens += tokens
-        self.progress.update(self.items, advance=1, description=f"{self.name}  {_short(self.tokens)} tokens")
+        self.progress.update(self.items, advance=1, description=self._overall())
+        self.progress.update(self.here, advance=1)
+
+    def _overall(self) -> str:
+        rate = self.tokens / max(time.monotonic() - self.started, 1e-3)
+        return f"{self.cells} cells, {_short(self.tokens)} tokens, {_short(rate)} tokens/s"
 
     def note(self, text: str) -> None:
         self.console.print(text, markup=False)
