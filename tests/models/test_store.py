@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sqlite3
 import subprocess
 import sys
+import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 
 from moco.core.errors import CacheError, Transient
 from moco.core.types import Call, Completion, Request, Tag, Usage, messages_of
+from moco.models import leases
 from moco.models.cached import CachedModel
 from moco.models.protocol import StoreKey
 from moco.models.store import Store, completion_from_json, completion_to_json
@@ -241,3 +245,38 @@ def test_a_live_owner_is_waited_for_until_it_gives_up(tmp_path: Path) -> None:
     one.put(StoreKey("a", 0), Completion("done"))
     one.flush()
     assert two.claim(StoreKey("a", 0)), "the lease ended with the commit"
+
+
+def test_two_that_wait_for_each_other_both_get_what_they_wait_for(tmp_path: Path) -> None:
+    one, two = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
+    assert two._leases is not None
+    two._leases.owner = "elsewhere:1"
+    mine, yours = StoreKey("mine", 0), StoreKey("yours", 0)
+    assert one.claim(mine) and two.claim(yours)
+    one.put(mine, Completion("m"))
+    two.put(yours, Completion("y"))  # neither puts anything more: nobody but the heartbeat commits
+    deadline = time.monotonic() + 20
+    while not (one.claim(yours) and two.claim(mine)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert one.get(yours) == Completion("y") and two.get(mine) == Completion("m")
+
+
+def test_a_long_answer_keeps_its_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 1.5)
+    one, two = Store(tmp_path / "s.sqlite"), Store(tmp_path / "s.sqlite")
+    assert two._leases is not None
+    two._leases.owner = "elsewhere:1"
+    assert two.claim(StoreKey("a", 0))
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        assert not one.claim(StoreKey("a", 0)), "it is still being answered"
+        time.sleep(0.1)
+
+
+def test_a_store_that_nobody_holds_ends_its_heartbeat(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.sqlite")
+    store.claim(StoreKey("a", 0))
+    gone = weakref.ref(store)
+    del store
+    gc.collect()
+    assert gone() is None

@@ -241,6 +241,26 @@ def test_served_prompts_are_not_persisted(serving: Serving, own_home: Path) -> N
     assert not any(b"secret" in f.read_bytes() for f in own_home.rglob("*") if f.is_file())
 
 
+def test_what_a_server_keeps_in_memory_is_bounded(serving: Serving) -> None:
+    store = Store(None)
+    served = panel(store)
+    server = serving({"panel": served}, specs={"panel": NUMERIC}, memory=20_000)
+
+    def ask(text: str) -> int:
+        said = server.post({"model": "panel", "messages": [{"role": "user", "content": text}]})
+        assert said.status_code == 200 and said.json()["moco"]["key"] == "4"
+        return int(served.paid_calls)
+
+    for i in range(40):
+        paid = ask(f"question {i}")
+        assert store.remembered <= 20_000
+    assert store.stats()["rows"] < 160, "40 questions to 3 members and their team"
+    assert ask("question 39") == paid, "the newest answer is still there"
+    assert ask("question 0") == paid + 1, "the oldest is computed again, and is the same"
+    with pytest.raises(ConfigError, match="memory is 0"):
+        serve.app({"panel": served}, memory=0)
+
+
 def test_an_app_needs_teams_that_exist() -> None:
     with pytest.raises(ConfigError, match="nothing to serve"):
         serve.app({})

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+import threading
 import time
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 
 from moco.models.protocol import StoreKey
 
@@ -19,6 +21,25 @@ TABLE = (
     "CREATE TABLE IF NOT EXISTS leases (content TEXT NOT NULL, seed INTEGER NOT NULL, owner TEXT NOT NULL, until REAL NOT NULL, "
     "PRIMARY KEY (content, seed)) WITHOUT ROWID"
 )
+
+
+class Heartbeat:
+    """Calls the method ``beat`` every ``seconds`` in a thread of its own, until stopped or until the method's owner is gone."""
+
+    def __init__(self, beat: Callable[[], None], seconds: float) -> None:
+        self._beat, self._seconds, self._stopped = weakref.WeakMethod(beat), seconds, threading.Event()
+        threading.Thread(target=self._run, name="moco-store", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            beat = self._beat()
+            if beat is None:
+                return
+            beat()
+            del beat  # while this thread waits, it keeps nobody alive
 
 
 class Leases:

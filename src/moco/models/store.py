@@ -1,6 +1,7 @@
 """The cache: one SQLite row per store key, checksummed JSON, no pickle.
 
-A damaged row is a miss with one warning, never a wrong answer.
+A damaged row is a miss with one warning, never a wrong answer. What is kept in memory can be bounded (`bound`): the least
+recently used goes first, from memory only, and what no file holds is then computed again.
 
 Knows nothing of models: it maps a StoreKey to a Completion. Writes are collected and committed per flush; a row is
 visible to this process at once. Several processes may share one file (WAL); equal answers written twice are one row.
@@ -17,18 +18,21 @@ import sqlite3
 import threading
 import time
 import zlib
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 from moco.core.errors import CacheError
 from moco.core.types import Call, Completion, Tag, Usage
-from moco.models.leases import Leases
+from moco.models.leases import Heartbeat, Leases
 from moco.models.protocol import StoreKey
 
 log = logging.getLogger("moco.store")
 SCHEMA_VERSION = 1
 FLUSH_SECONDS = 0.5
 """How much finished work a kill may cost at most; whatever was committed is never asked again."""
+ROOM_AFTER = 0.9
+"""Share of the bound that is left filled when it is reached, so that not every row has to make room for itself."""
 
 
 def default_home() -> Path:
@@ -45,12 +49,16 @@ class Store:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self.hits = self.misses = self.damaged = self.written = 0
-        self._memory: dict[StoreKey, Completion] = {}
+        self._memory: OrderedDict[StoreKey, Completion] = OrderedDict()
+        self._sizes: dict[StoreKey, int] = {}
+        self._limit: int | None = None
+        self.remembered = 0
         self._pending: list[tuple[str, int, bytes, bytes]] = []
         self._lock = threading.Lock()
         self._flushed = time.monotonic()
         self._db: sqlite3.Connection | None = None
         self._leases: Leases | None = None
+        self._heartbeat: Heartbeat | None = None
         if path is not None:
             self._open(path)
 
@@ -83,12 +91,15 @@ class Store:
         """The stored completion, or None; ``counted`` as a hit or a miss."""
         with self._lock:
             found = self._memory.get(key)
-            if found is None and self._db is not None:
+            if found is not None:
+                self._memory.move_to_end(key)
+            elif self._db is not None:
                 row = self._read(key)
                 if row is not None:
                     found = self._decode(key, *row)
                     if found is not None:
-                        self._memory[key] = found
+                        self._remember(key, found)
+                        self._shrink()
             self.hits += counted and found is not None
             self.misses += counted and found is None
             return found
@@ -98,6 +109,8 @@ class Store:
         with self._lock:
             if self._leases is None:
                 return True
+            if self._heartbeat is None:
+                self._heartbeat = Heartbeat(self._beat, FLUSH_SECONDS)
             try:
                 return self._leases.claim(key)
             except sqlite3.Error as error:
@@ -130,32 +143,68 @@ class Store:
         return completion_from_json(json.loads(zlib.decompress(body)))
 
     def put(self, key: StoreKey, completion: Completion) -> None:
-        """Keep ``completion``; on disk after the next ``flush``, which comes by itself every half second of work."""
+        """Keep ``completion``; on disk after the next ``flush``, which comes by itself within half a second."""
         with self._lock:
-            self._memory[key] = completion
+            self._remember(key, completion)
             self.written += 1
             if self._db is not None:
                 body = zlib.compress(json.dumps(completion_to_json(completion), ensure_ascii=True).encode(), 1)
                 self._pending.append((key.content, key.seed, body, _checksum(key, body)))
                 if time.monotonic() - self._flushed >= FLUSH_SECONDS:
                     self._commit()
+            self._shrink()
+
+    def bound(self, limit: int | None) -> None:
+        """Keep at most ``limit`` bytes of completions (as JSON; Python needs about twice that) in memory; None for no bound.
+
+        ``remembered`` counts them. The newest completion always stays. A store in a file loses nothing by this but time.
+        """
+        with self._lock:
+            self._limit = limit
+            self._sizes = {} if limit is None else {key: size_of(found) for key, found in self._memory.items()}
+            self.remembered = sum(self._sizes.values())
+            self._shrink()
+
+    def _remember(self, key: StoreKey, completion: Completion) -> None:
+        self._memory[key] = completion
+        self._memory.move_to_end(key)
+        if self._limit is not None:
+            self.remembered -= self._sizes.get(key, 0)
+            self._sizes[key] = size_of(completion)
+            self.remembered += self._sizes[key]
+
+    def _shrink(self) -> None:
+        if self._limit is None or self.remembered <= self._limit:
+            return
+        self._commit()  # what is on its way to the file must be found there
+        while self.remembered > self._limit * ROOM_AFTER and len(self._memory) > 1:
+            key, _ = self._memory.popitem(last=False)
+            self.remembered -= self._sizes.pop(key)
 
     def flush(self) -> None:
         """Commit what was put; raises CacheError (a full disk, say) and keeps the rows for the next flush."""
         with self._lock:
             self._commit()
 
+    def _beat(self) -> None:
+        """Commit and renew though nothing is put: who waits for these answers may be the one whom we wait for."""
+        with self._lock:
+            try:
+                self._commit()
+            except CacheError as error:  # the rows are kept, and the next put or flush raises it where it is seen
+                log.debug("%s", error)
+
     def _commit(self) -> None:
         self._flushed = time.monotonic()
-        if self._leases is not None:
-            self._leases.renew()
-        if self._db is None or self._leases is None or not self._pending:
+        if self._db is None or self._leases is None:
             return
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?)", self._pending)
-            self._leases.release(StoreKey(content, seed) for content, seed, _, _ in self._pending)
-            self._db.execute("COMMIT")
+            self._leases.renew()
+            if self._pending:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany("INSERT OR REPLACE INTO completions VALUES (?, ?, ?, ?)", self._pending)
+                self._leases.release(StoreKey(content, seed) for content, seed, _, _ in self._pending)
+                self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -188,6 +237,8 @@ class Store:
         rows = int(self.stats()["rows"])
         with self._lock:
             self._memory.clear()
+            self._sizes.clear()
+            self.remembered = 0
             self._pending.clear()
             if self._db is not None:
                 self._db.execute("DELETE FROM completions")
@@ -195,14 +246,22 @@ class Store:
         return rows
 
     def close(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         self.flush()
-        if self._db is not None:
-            self._db.close()
-            self._db = self._leases = None
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = self._leases = None
 
 
 def _checksum(key: StoreKey, body: bytes) -> bytes:
     return hashlib.sha256(f"{key.content}:{key.seed}:".encode() + body).digest()[:16]
+
+
+def size_of(completion: Completion) -> int:
+    """Bytes of ``completion`` as JSON: a measure of what it takes to keep it."""
+    return len(json.dumps(completion_to_json(completion), ensure_ascii=True))
 
 
 def completion_to_json(completion: Completion) -> dict[str, Any]:
