@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from moco.core.types import Answer, AnswerSpec, Completion, Draft, Message, Request, Sampling
     from moco.models.pool import Pool
     from moco.models.protocol import Model
+    from moco.models.session import Session
     from moco.study import Study, aevaluate, evaluate, load_run
     from moco.tasks import load_task
 
@@ -36,6 +37,7 @@ _HOME = {
     "Request": "moco.core.types",
     "Run": "moco.collab",
     "Sampling": "moco.core.types",
+    "Session": "moco.models.session",
     "Study": "moco.study",
     "aevaluate": "moco.study",
     "evaluate": "moco.study",
@@ -62,6 +64,7 @@ __all__ = [
     "Request",
     "Run",
     "Sampling",
+    "Session",
     "Study",
     "aevaluate",
     "evaluate",

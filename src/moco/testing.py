@@ -6,6 +6,7 @@ with the sampler of the in-process backend, so fidelity tests of token-level met
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 
@@ -16,6 +17,8 @@ from moco.core.seeds import digest
 from moco.core.types import Completion, Finish, Request, Usage
 from moco.models.protocol import Capabilities, Counters, StoreKey, TokenScores, canonical_prompt, store_key
 from moco.models.sampler import Floats, Params, draw
+from moco.models.session_local import LocalSession, Place
+from moco.models.streams import Logits, Saved, Vocabulary
 
 Reply = Callable[[Request], str | Completion] | str
 
@@ -80,7 +83,7 @@ class TableModel:
         self.eos = self.tokens.index("<eos>") if "<eos>" in self.tokens else len(self.tokens) - 1
         self.requests: list[Request] = []
         self.counters = Counters()
-        self.capabilities = Capabilities(frozenset({"TEXT", "PREFIX", "RAW", "IDS", "LOGPROBS", "SCORE"}))
+        self.capabilities = Capabilities(frozenset({"TEXT", "PREFIX", "RAW", "IDS", "LOGPROBS", "SCORE", "LOGITS", "SESSION"}))
         self._fingerprint = fingerprint or digest("table", name, list(tokens))
         self._of = {token: i for i, token in enumerate(self.tokens)}
         longest_first = sorted((t for t in self.tokens if t), key=len, reverse=True)
@@ -96,6 +99,9 @@ class TableModel:
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(self.tokens[i] for i in ids if i != self.eos)
+
+    def piece(self, before: Sequence[int], ids: Sequence[int]) -> str:
+        return self.decode(ids)
 
     def render(self, request: Request) -> tuple[int, ...]:
         """The prompt ids of ``request``, its prefix included."""
@@ -122,12 +128,7 @@ class TableModel:
         """Sample until end, stop string or length; raises ContextOverflow if the prompt fills ``context``."""
         self.requests.append(request)
         self.counters.generated += 1
-        prompt, sampling = self.render(request), request.sampling
-        limit = sampling.max_tokens
-        if self.context is not None:
-            limit = min(limit, self.context - len(prompt))
-            if limit < 1:
-                raise ContextOverflow(f"prompt of {len(prompt)} tokens, context of {self.context}", where=self.name)
+        prompt, sampling, limit = self.render(request), request.sampling, self.room(request)
         params = Params.of([sampling], [self.key(request).seed])
         ids: list[int] = []
         logprobs: list[float] = []
@@ -150,3 +151,108 @@ class TableModel:
         prompt, ids = self.render(request), self.encode(continuation)
         logprobs = tuple(float(self.logits((*prompt, *ids[:i]))[token]) for i, token in enumerate(ids))
         return TokenScores(ids, logprobs, float(self.logits((*prompt, *ids))[self.eos]))
+
+    # what a model with LOGITS gives (moco.models.streams.LogitModel)
+
+    device = "cpu"
+    engine = "table"
+    max_rows = 1024
+
+    @property
+    def codec(self) -> TableModel:
+        return self
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self._of, (self.eos,), len(self.tokens), frozenset({self.tokens[self.eos]}))
+
+    def prompt(self, request: Request) -> tuple[int, ...]:
+        """``render``; raises ContextOverflow if it fills ``context``."""
+        self.room(request)
+        return self.render(request)
+
+    def room(self, request: Request) -> int:
+        """Tokens that may be emitted; raises ContextOverflow if there is no room for one."""
+        limit, taken = request.sampling.max_tokens, len(self.render(request))
+        if self.context is None:
+            return limit
+        if taken >= self.context:
+            raise ContextOverflow(f"prompt of {taken} tokens, context of {self.context}", where=self.name)
+        return min(limit, self.context - taken)
+
+    def thinking(self, request: Request) -> bool:
+        return False
+
+    def continuation(self, request: Request, text: str) -> tuple[int, ...]:
+        return self.encode(text)
+
+    def streams(self) -> TableStreams:
+        return TableStreams(self)
+
+    @functools.cached_property
+    def _sessions(self) -> Place:
+        return Place(self, counters=self.counters)
+
+    async def open(self, request: Request) -> LocalSession:
+        """A session that begins with ``request``; raises ContextOverflow if the prompt fills ``context``."""
+        self.requests.append(request)
+        return await self._sessions.open(request)
+
+
+class TableStreams:
+    """Token streams of a TableModel; ``forwards`` of its counters grows by one per batch of logits computed."""
+
+    def __init__(self, model: TableModel) -> None:
+        self.model, self.max_rows = model, model.max_rows
+
+    def open(self, prompts: Sequence[Sequence[int]]) -> TableBatch:
+        return TableBatch(self.model, [list(p) for p in prompts])
+
+    def attach(self, saved: Sequence[Saved]) -> TableBatch:
+        return self.open([s.ids for s in saved])
+
+
+class TableBatch:
+    """Rows of ids under a table; see ``moco.models.streams``."""
+
+    joinable = True
+
+    def __init__(self, model: TableModel, ids: list[list[int]]) -> None:
+        self.model, self.ids = model, ids
+        self._read: Logits | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def logits(self) -> Logits:
+        if self._read is None:
+            self.model.counters.forwards += 1
+            self._read = np.array([self.model.logits(row) for row in self.ids], np.float32)
+        return self._read
+
+    def push(self, new: Sequence[Sequence[int]]) -> None:
+        for row, ids in zip(self.ids, new, strict=True):
+            row.extend(ids)
+        self._read = None
+
+    def verify(self, new: Sequence[Sequence[int]]) -> list[Logits]:
+        begun = [len(row) for row in self.ids]
+        self.push(new)
+        self.model.counters.forwards += 1
+        return [
+            np.array([self.model.logits(row[:n]) for n in range(start, len(row) + 1)], np.float32)
+            for start, row in zip(begun, self.ids, strict=True)
+        ]
+
+    def keep(self, rows: Sequence[int]) -> None:
+        self.ids = [list(self.ids[i]) for i in rows]
+        self._read = None if self._read is None else self._read[list(rows)]
+
+    def join(self, other: TableBatch) -> None:
+        self.ids, self._read = self.ids + other.ids, None
+
+    def crop(self, lengths: Sequence[int]) -> None:
+        self.ids, self._read = [row[:n] for n, row in zip(lengths, self.ids, strict=True)], None
+
+    def detach(self, row: int) -> Saved:
+        return Saved(tuple(self.ids[row]))

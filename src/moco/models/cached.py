@@ -11,6 +11,8 @@ from typing import Protocol
 
 from moco.core.types import Completion, Request
 from moco.models.protocol import Capabilities, Model, StoreKey, TokenScores
+from moco.models.session import Session
+from moco.models.session_stateless import StatelessSession, open_session
 from moco.models.store import Store
 
 POLL_SECONDS = 0.05
@@ -96,3 +98,9 @@ class CachedModel:
 
     async def score(self, request: Request, continuation: str) -> TokenScores:
         return await self.model.score(request, continuation)
+
+    async def open(self, request: Request) -> Session:
+        """A session of the model, not stored; one without SESSION gets a stateless one, whose calls are. Raises PoolError."""
+        if "SESSION" in self.capabilities:
+            return await open_session(self.model, request)
+        return StatelessSession(self, request)

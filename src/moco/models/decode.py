@@ -15,7 +15,7 @@ import numpy as np
 
 from moco.core.errors import BackendError, Fatal
 from moco.models.protocol import Counters, TokenScores
-from moco.models.running import Deliver, Emitted, More, Row, Running, Work, too_large
+from moco.models.running import Deliver, Emitted, More, Row, Running, Work, take, too_large
 from moco.models.sampler import Ints, Params, draw, draw_torch
 from moco.models.tokens import Tail, Tokens
 
@@ -29,7 +29,47 @@ def is_oom(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "out of memory" in str(error).lower() or type(error).__name__ == "OutOfMemoryError"
 
 
-def _not_numbers(name: str) -> Fatal:
+def _free(device: str) -> None:
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.empty_cache()
+
+
+def persist(work: Work, loop: Callable[[Work], None], *, name: str, device: str) -> None:
+    """``loop(work)`` until no row waits; out of memory begins the running rows again, half as many at once.
+
+    Raises Fatal if the model fails as a whole.
+    """
+    while work.waiting:
+        try:
+            loop(work)
+        except (RuntimeError, MemoryError) as error:
+            if not is_oom(error):
+                raise Fatal(f"model '{name}' failed: {error}", where=name) from error
+            _free(device)
+            log.warning("%s: out of memory with %d rows, halving", name, len(work.active))
+            work.halve(name)
+
+
+def halving(rows: list[Any], work: Callable[[list[Any]], list[Any]], *, name: str, device: str) -> list[Any]:
+    """``work(rows)``, in halves where memory runs out; a row too large alone gives its error in place of a result."""
+    try:
+        return work(rows)
+    except (RuntimeError, MemoryError) as error:
+        if not is_oom(error):
+            raise Fatal(f"model '{name}' failed: {error}", where=name) from error
+        if len(rows) == 1:
+            return [too_large(name)]
+    log.warning("%s: out of memory with %d rows, halving", name, len(rows))
+    _free(device)
+    half = (len(rows) + 1) // 2
+    parts = (rows[:half], rows[half:])
+    return [result for part in parts for result in halving(part, work, name=name, device=device)]
+
+
+def not_numbers(name: str) -> Fatal:
+    """The error of a row whose logits hold NaN or infinity."""
     return Fatal(f"model '{name}' gave logits that are not numbers", where=name, remedy="use float32, or check the weights")
 
 
@@ -53,7 +93,7 @@ class Decoder:
         self.model, self.tokens, self.name, self.device, self.max_rows = model, tokens, name, device, max_rows
         self.counters = counters if counters is not None else Counters()
         self._eos = frozenset(tokens.eos)
-        self._forward: Callable[..., Any] = forward or self.forward
+        self.call: Callable[..., Any] = forward or self.forward
 
     def forward(self, ids: Any, mask: Any, positions: Any, cache: Any, keep: int) -> Any:
         """Logits (rows, keep, vocabulary) of the last ``keep`` places; fills ``cache``, unless None."""
@@ -85,16 +125,8 @@ class Decoder:
 
         work = Work(list(rows), deliver, more, self.max_rows)
         work.wait(range(len(rows)))
-        while work.waiting:
-            try:
-                with torch.inference_mode():
-                    self._loop(work)
-            except (RuntimeError, MemoryError) as error:
-                if not is_oom(error):
-                    raise Fatal(f"model '{self.name}' failed: {error}", where=self.name) from error
-                self._free()
-                log.warning("%s: out of memory with %d rows, halving", self.name, len(work.active))
-                work.halve(self.name)
+        with torch.inference_mode():
+            persist(work, self._loop, name=self.name, device=self.device)
 
     def _loop(self, work: Work) -> None:
         import torch
@@ -124,7 +156,7 @@ class Decoder:
             keep = []
             for place, i in enumerate(work.active):
                 if bad[place]:
-                    work.deliver(i, _not_numbers(self.name))
+                    work.deliver(i, not_numbers(self.name))
                 elif self._take(emitted[i], live[place], tails.get(i), int(ids[place]), float(logprobs[place])):
                     keep.append(place)
                 else:
@@ -137,7 +169,7 @@ class Decoder:
                 running.keep(keep)
             current = torch.from_numpy(ids[keep])[:, None].to(self.device)
             mask = running.mask = torch.cat([running.mask, running.mask.new_ones((len(keep), 1))], dim=1)
-            running.logits = self._forward(current, mask, mask.sum(-1, keepdim=True) - 1, running.cache, 1)[:, -1]
+            running.logits = self.call(current, mask, mask.sum(-1, keepdim=True) - 1, running.cache, 1)[:, -1]
             self.counters.forwards += 1
 
     def _prefill(self, rows: list[Row]) -> Running:
@@ -145,9 +177,9 @@ class Decoder:
 
         first: dict[tuple[int, ...], int] = {}
         expand = [first.setdefault(r.prompt, len(first)) for r in rows]
-        ids, mask = self._pad(list(first))
+        ids, mask = self.pad(list(first))
         cache: Any = DynamicCache(config=self.model.config)
-        logits = self._forward(ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), cache, 1)[:, -1]
+        logits = self.call(ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), cache, 1)[:, -1]
         self.counters.forwards += 1
         self.counters.prompt_tokens += sum(len(p) for p in first)
         running = Running(logits, mask, cache)
@@ -155,7 +187,8 @@ class Decoder:
             running.keep(expand)
         return running
 
-    def _pad(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Any, Any]:
+    def pad(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Any, Any]:
+        """Ids and mask (rows, columns) of ``prompts``, padded on the left."""
         import torch
 
         width = max(len(p) for p in prompts)
@@ -173,43 +206,10 @@ class Decoder:
             return draw(logits.float().cpu().numpy(), params, positions)
 
     def _take(self, emitted: Any, row: Row, tail: Tail | None, token: int, logprob: float) -> bool:
-        """Add a token to ``emitted``; False if the row has ended."""
-        emitted.ids.append(token)
-        emitted.logprobs.append(logprob)
         self.counters.completion_tokens += 1
-        if token in self._eos:
-            emitted.finish = "stop"
-            emitted.text = self.tokens.piece(row.prompt, emitted.ids[:-1])
-            return False
-        cut = -1 if tail is None else tail.push(token)
-        if tail is not None and cut >= 0:
-            emitted.finish, emitted.text = "stop", tail.text[:cut]
-            return False
-        if len(emitted.ids) >= row.limit:
-            emitted.text = self.tokens.piece(row.prompt, emitted.ids)
-            return False
-        return True
+        return take(emitted, row, tail, token, logprob, eos=self._eos, codec=self.tokens)
 
     # -- scoring
-
-    def _halving(self, rows: list[Any], work: Callable[[list[Any]], list[Any]]) -> list[Any]:
-        try:
-            return work(rows)
-        except (RuntimeError, MemoryError) as error:
-            if not is_oom(error):
-                raise Fatal(f"the model failed: {error}", where=self.name) from error
-            if len(rows) == 1:
-                return [too_large(self.name)]
-        log.warning("%s: out of memory with %d rows, halving", self.name, len(rows))
-        self._free()
-        half = (len(rows) + 1) // 2
-        return self._halving(rows[:half], work) + self._halving(rows[half:], work)
-
-    def _free(self) -> None:
-        import torch
-
-        if self.device.startswith("cuda"):
-            torch.cuda.empty_cache()
 
     def score_rows(self, rows: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[TokenScores | BackendError]:
         """Log-probabilities of each (prompt ids, continuation ids), and of any end-of-turn id after it; in order."""
@@ -222,16 +222,18 @@ class Decoder:
         with torch.inference_mode():
             for start in range(0, len(order), size):
                 chosen = order[start : start + size]
-                for i, result in zip(chosen, self._halving([rows[i] for i in chosen], self._score), strict=True):
+                for i, result in zip(
+                    chosen, halving([rows[i] for i in chosen], self._score, name=self.name, device=self.device), strict=True
+                ):
                     out[i] = result
         return out
 
     def _score(self, rows: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[TokenScores | BackendError]:
         import torch
 
-        ids, mask = self._pad([p + c for p, c in rows])
+        ids, mask = self.pad([p + c for p, c in rows])
         keep = max(len(c) for _, c in rows) + 1
-        logits = self._forward(ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), None, keep)
+        logits = self.call(ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), None, keep)
         self.counters.forwards += 1
         logprobs = torch.log_softmax(logits.cpu().double() if self.device == "mps" else logits.double(), dim=-1)
         out: list[TokenScores | BackendError] = []
@@ -242,7 +244,7 @@ class Decoder:
             ends = torch.tensor(self.tokens.eos, dtype=torch.long, device=own.device)
             end = float(torch.logsumexp(own[-1][ends], dim=0)) if len(ends) else 0.0
             if np.isnan([*values, end]).any():
-                out.append(_not_numbers(self.name))
+                out.append(not_numbers(self.name))
             else:
                 out.append(TokenScores(continuation, tuple(values), end))
         return out

@@ -24,6 +24,8 @@ from moco.models.decode import Decoder
 from moco.models.protocol import Capabilities, Counters, StoreKey, TokenScores, store_key
 from moco.models.rendering import Renderer, split_reasoning
 from moco.models.running import Deliver, Emitted, More, Row
+from moco.models.session_local import LocalSession, Place
+from moco.models.streams import TokenStreams, Vocabulary
 from moco.models.tokens import Tokens, read_json
 
 ScoreRow = tuple[tuple[int, ...], tuple[int, ...]]
@@ -32,7 +34,7 @@ _hashes: dict[tuple[str, int, int], str] = {}
 
 
 SMALL = 30_000_000
-"""Parameters below which a second thread on the CPU costs more than it gives (kernels shorter than waking it up)."""
+"""Parameters below which more than two threads on the CPU cost more than they give (kernels shorter than waking them up)."""
 
 
 def file_hash(path: Path) -> str:
@@ -76,11 +78,11 @@ class HFModel:
 
     ``path``: folder or hub id (``owner/name``, with ``revision``); ``adapter``: folder of a PEFT adapter; ``dtype``:
     "float32" | "bfloat16" | "float16" (default: bfloat16 on cuda, else float32); ``device``: "cpu", "cuda", "cuda:1",
-    "mps" (default: the best there is); ``max_rows``: rows decoded at once. Nothing is loaded or fetched here; raises
-    PoolError if ``path`` cannot be a model.
+    "mps" (default: the best there is); ``max_rows``: rows decoded at once; ``session_bytes``: memory for the caches of idle
+    sessions (default: 1 GiB, on cuda 8). Nothing is loaded or fetched here; raises PoolError if ``path`` cannot be a model.
     """
 
-    capabilities = Capabilities(frozenset({"TEXT", "PREFIX", "RAW", "IDS", "LOGPROBS", "SCORE"}))
+    capabilities = Capabilities(frozenset({"TEXT", "PREFIX", "RAW", "IDS", "LOGPROBS", "SCORE", "LOGITS", "SESSION", "WEIGHTS"}))
 
     def __init__(
         self,
@@ -94,12 +96,16 @@ class HFModel:
         trust_remote_code: bool = False,
         revision: str | None = None,
         max_wait_s: float | None = None,
+        session_bytes: int | None = None,
     ) -> None:
         self.name, self.path, self.revision, self.trust_remote_code = name, str(path), revision, trust_remote_code
         self.adapter = None if adapter is None else Path(adapter)
         self._device, self._dtype, self._max_rows, self._max_wait_s = device, dtype, max_rows, max_wait_s
+        self._session_bytes = session_bytes
         self.counters = Counters()
         self._decoder: Decoder | None = None
+        if adapter is not None:  # its weights are not those of its files
+            self.capabilities = Capabilities(self.capabilities.names - {"WEIGHTS"}, self.capabilities.seed)
         if dtype not in (None, "float32", "bfloat16", "float16"):
             raise ConfigError(f"unknown dtype '{dtype}'", where=name, remedy="float32, bfloat16 or float16")
         if not Path(self.path).is_dir() and not self._is_hub_id():
@@ -127,6 +133,20 @@ class HFModel:
         except Exception as error:  # the hub client raises many unrelated types
             remedy = "check the id and the network"
             raise PoolError(f"cannot fetch '{self.path}': {error}", where=self.name, remedy=remedy) from error
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What it was made with besides path and name: a model of other weights is made like it with the same."""
+        return {
+            "adapter": self.adapter,
+            "dtype": self._dtype,
+            "device": self._device,
+            "max_rows": self._max_rows,
+            "trust_remote_code": self.trust_remote_code,
+            "revision": self.revision,
+            "max_wait_s": self._max_wait_s,
+            "session_bytes": self._session_bytes,
+        }
 
     @functools.cached_property
     def device(self) -> str:
@@ -169,6 +189,40 @@ class HFModel:
         """Store key of ``request``; raises what rendering raises (ContextOverflow, ConfigError)."""
         return store_key(self.fingerprint, self.engine, list(self.renderer.ids(request)), request)
 
+    # -- what a model with LOGITS gives (moco.models.streams.LogitModel)
+
+    @property
+    def max_rows(self) -> int:
+        """Rows decoded at once."""
+        return self._max_rows or (256 if self.device_kind == "cuda" else 128)
+
+    @property
+    def codec(self) -> Tokens:
+        return self.tokens
+
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.tokens.vocabulary(), self.tokens.eos, self.tokens.width, self.tokens.specials)
+
+    def prompt(self, request: Request) -> tuple[int, ...]:
+        return self.renderer.ids(request)
+
+    def room(self, request: Request) -> int:
+        return self.renderer.room(request)
+
+    def thinking(self, request: Request) -> bool:
+        return self.renderer.thinking(request)
+
+    def continuation(self, request: Request, text: str) -> tuple[int, ...]:
+        """Ids of ``text`` as the answer to ``request``; raises ContextOverflow if both do not fit."""
+        prompt, ids = self.renderer.ids(request), self.renderer.continuation(request, text)
+        self.renderer.ids(request.but(messages=(), text=None, ids=prompt + ids, prefix=""))
+        return ids
+
+    def streams(self) -> TokenStreams:
+        """Token streams over the weights, loaded on first use; called in the device's thread."""
+        return TokenStreams(self.load())
+
     # -- answering
 
     @functools.cached_property
@@ -178,6 +232,15 @@ class HFModel:
     @functools.cached_property
     def _scoring(self) -> Batcher[ScoreRow, TokenScores]:
         return Batcher(self._score, device=self.device, counters=self.counters, name=self.name, max_wait_s=self._max_wait_s)
+
+    @functools.cached_property
+    def _sessions(self) -> Place:
+        budget = self._session_bytes if self._session_bytes is not None else (8 if self.device_kind == "cuda" else 1) << 30
+        return Place(self, budget=budget, counters=self.counters, max_wait_s=self._max_wait_s)
+
+    async def open(self, request: Request) -> LocalSession:
+        """A session that begins with ``request``; raises ContextOverflow if the prompt leaves no room."""
+        return await self._sessions.open(request)
 
     async def generate(self, request: Request) -> Completion:
         """Answer ``request``.
@@ -201,9 +264,8 @@ class HFModel:
 
     async def score(self, request: Request, continuation: str) -> TokenScores:
         """Log-probabilities of ``continuation`` as the answer to ``request``; raises ContextOverflow if both do not fit."""
-        prompt, ids = self.renderer.ids(request), self.renderer.continuation(request, continuation)
-        self.renderer.ids(request.but(messages=(), text=None, ids=prompt + ids, prefix=""))
-        return await self._scoring.submit((prompt, ids))
+        ids = self.continuation(request, continuation)
+        return await self._scoring.submit((self.renderer.ids(request), ids))
 
     def _serve(self, rows: list[Row], deliver: Deliver, more: More) -> None:
         self.load().serve(rows, deliver, more)
@@ -214,9 +276,8 @@ class HFModel:
     def load(self) -> Decoder:
         """The decoder, loaded on first use; called in the device's thread. Raises ConfigError, PoolError."""
         if self._decoder is None:
-            rows = self._max_rows or (256 if self.device_kind == "cuda" else 128)
             self._decoder = Decoder(
-                self._weights(), self.tokens, name=self.name, device=self.device, max_rows=rows, counters=self.counters
+                self._weights(), self.tokens, name=self.name, device=self.device, max_rows=self.max_rows, counters=self.counters
             )
         return self._decoder
 
@@ -242,7 +303,7 @@ class HFModel:
             remedy = "a causal model with safetensors weights is needed"
             raise PoolError(f"cannot load the model: {error}", where=str(self.folder), remedy=remedy) from error
         if self.device == "cpu" and "OMP_NUM_THREADS" not in os.environ and model.num_parameters() < SMALL:
-            torch.set_num_threads(1)
+            torch.set_num_threads(min(2, torch.get_num_threads()))
         return model.to(self.device).eval()
 
 
@@ -251,7 +312,7 @@ def build_model(reference: str, *, name: str, **options: Any) -> HFModel:
 
     Raises ConfigError naming an option that does not exist.
     """
-    known = {"adapter", "dtype", "device", "max_rows", "trust_remote_code", "revision", "max_wait_s"}
+    known = {"adapter", "dtype", "device", "max_rows", "trust_remote_code", "revision", "max_wait_s", "session_bytes"}
     for option in options:
         if option not in known:
             raise ConfigError(f"unknown option '{option}'", where=f"pool entry '{name}'", remedy=did_you_mean(option, known))

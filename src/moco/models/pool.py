@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from moco.core.builders import BUILDERS
 from moco.core.errors import BackendError, ConfigError, PoolError, did_you_mean
 from moco.core.query import Query
 from moco.core.types import Completion, Draft, Request, Sampling, Tag
+from moco.models.cached import CachedModel
 from moco.models.member import Member, build, spec_of
 from moco.models.protocol import Model, TokenScores
+from moco.models.session import Session
+from moco.models.session_stateless import open_session
 from moco.models.store import Store, default_home
-from moco.models.transcript import Recorder, shown
+from moco.models.transcript import Recorder, SessionRecord, shown
 
 MemberRef = Member | str | int
 _DEFAULT_STORE: list[Store] = []
@@ -94,13 +98,18 @@ class Pool:
         return self._query.request().sampling if self._query is not None else Sampling()
 
     def role(self, name: str) -> Member:
-        """The member that plays ``name``: as the method's config says, else the entry with that role."""
+        """The member that plays ``name``; raises PoolError if nobody does."""
+        found = self.plays(name)
+        if found is None:
+            remedy = f"write roles: {{{name}: {self.names[0]}}} at the method"
+            raise PoolError(f"no member plays the role '{name}'", remedy=remedy)
+        return found
+
+    def plays(self, name: str) -> Member | None:
+        """Who plays ``name``: as the method's config says, else the entry with that role, else None."""
         if name in self._roles:
             return self[self._roles[name]]
-        for member in self.members:
-            if member.role == name:
-                return member
-        raise PoolError(f"no member plays the role '{name}'", remedy=f"write roles: {{{name}: {self.names[0]}}} at the method")
+        return next((member for member in self.members if member.role == name), None)
 
     def replicate(self, member: Member) -> int:
         """How many earlier entries are the same model: r-th copies are independent samples."""
@@ -167,20 +176,65 @@ class Pool:
         Raises BackendError when the member cannot answer.
         """
         who = self[member]
-        about, request = self._request(query)
-        if prefix is not None:
-            request = request.but(prefix=prefix)
-        if sampling:
-            request = request.but(sampling=request.sampling.but(**sampling))
         if tag is None:
             tag = Tag(stage, round, who.name, tuple(d.call for d in sees if d.call))
-        request = request.but(draw=(*request.draw, draw), replicate=self.replicate(who), tag=tag)
+        about, request = self._asked(who, query, draw, prefix, tag, sampling)
         note = self._recorder.open(who.name, request, draw) if self._recorder is not None else None
         completion = await who.model.generate(request)
         key = about.extract(completion.text)
         if self._recorder is not None and note is not None:
             self._recorder.close(note, completion, key)
         return Draft(who.name, draw, completion.text, key, completion, call=note.id if note else "", index=who.index)
+
+    async def open(
+        self,
+        member: MemberRef,
+        query: Query | Request | str | None = None,
+        *,
+        draw: int = 0,
+        prefix: str | None = None,
+        tag: Tag | None = None,
+        stage: str = "answer",
+        round: int = 0,
+        sees: Sequence[Draft] = (),
+        **sampling: Any,
+    ) -> Session:
+        """A session with one member (``async with await pool.open(...) as s``), prompted as ``ask`` would; default: the query.
+
+        Each answer it writes is a call of the transcript, with its text and cost, when it closes or reopens; ``reopen`` takes
+        what ``ask`` takes as query. Raises PoolError for a member that cannot continue a text (capability PREFIX).
+        """
+        who = self[member]
+        if tag is None:
+            tag = Tag(stage, round, who.name, tuple(d.call for d in sees if d.call))
+
+        def prepare(what: Query | Request | str | None) -> Request:
+            return self._asked(who, self._bound() if what is None else what, draw, prefix, tag, sampling)[1]
+
+        request = prepare(query)
+        session = await open_session(who.model, request)
+        session.prepare = prepare
+        if self._recorder is not None:
+            session.journal = SessionRecord(self._recorder, who.name, draw, self._bound().extract)
+            session.journal.begin(request)
+        return session
+
+    def _asked(
+        self,
+        who: Member,
+        query: Query | Request | str,
+        draw: int,
+        prefix: str | None,
+        tag: Tag,
+        sampling: Mapping[str, Any],
+    ) -> tuple[Query, Request]:
+        """What the question is about, and the request ``who`` gets."""
+        about, request = self._request(query)
+        if prefix is not None:
+            request = request.but(prefix=prefix)
+        if sampling:
+            request = request.but(sampling=request.sampling.but(**sampling))
+        return about, request.but(draw=(*request.draw, draw), replicate=self.replicate(who), tag=tag)
 
     async def ask_all(
         self,
@@ -216,6 +270,18 @@ class Pool:
         if fatal or (failures and (on_failure == "fail" or len(drafts) < at_least)):
             raise (fatal or failures)[0]
         return drafts
+
+    def group(self, rule: Any, members: Iterable[MemberRef] | None = None, name: str = "") -> CachedModel:
+        """A Model that decodes ``members`` (default: all) in lock-step, their distributions combined by ``rule``.
+
+        Raises PoolError where they cannot be decoded together.
+        """
+        chosen = self.members if members is None else tuple(self[m] for m in members)
+        return CachedModel(BUILDERS.get("group")(rule, chosen, name), self.store)
+
+    def model(self, reference: Any) -> CachedModel:
+        """The Model of an artifact id or a merge plan; nothing is loaded before its first request."""
+        return CachedModel(BUILDERS.get("model")(reference, self), self.store)
 
     async def score(self, member: MemberRef, prompt: Request | str, continuation: str) -> TokenScores:
         """Log-probabilities of ``continuation`` as ``member``'s answer; needs the capability SCORE."""

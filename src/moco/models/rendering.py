@@ -101,6 +101,10 @@ class Renderer:
             )
         return ids
 
+    def size(self, request: Request) -> int:
+        """Prompt tokens of ``request``, prefix included, whether or not they fit the context."""
+        return len(self._cached(request.messages, request.text, request.ids, request.prefix))
+
     def _ids(self, messages: tuple[Message, ...], text: str | None, ids: tuple[int, ...] | None, prefix: str) -> tuple[int, ...]:
         if ids is not None:
             return (*ids, *(self.tokens.encode(prefix) if prefix else ()))

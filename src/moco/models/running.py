@@ -6,15 +6,22 @@ dropped. Rows leave by ``keep`` and come by ``join``; neither changes what the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from moco.core.errors import BackendError, Fatal
 from moco.core.types import Finish, Sampling
+from moco.models.tokens import Tail
 
 JOIN_STEPS = 8
 """Steps after which even a small group joins a running decode; larger ones join at once."""
+
+
+class Pieces(Protocol):
+    """What tells the text of emitted ids; see ``Tokens.piece``."""
+
+    def piece(self, before: Sequence[int], ids: Sequence[int]) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,26 @@ class Emitted:
     logprobs: list[float] = field(default_factory=list)
     text: str = ""
     finish: Finish = "length"
+
+
+def take(
+    emitted: Emitted, row: Row, tail: Tail | None, token: int, logprob: float, *, eos: Container[int], codec: Pieces
+) -> bool:
+    """Add a token to ``emitted``; False if the row has ended: end token, stop string (``tail`` finds it) or length."""
+    emitted.ids.append(token)
+    emitted.logprobs.append(logprob)
+    if token in eos:
+        emitted.finish = "stop"
+        emitted.text = codec.piece(row.prompt, emitted.ids[:-1])
+        return False
+    cut = -1 if tail is None else tail.push(token)
+    if tail is not None and cut >= 0:
+        emitted.finish, emitted.text = "stop", tail.text[:cut]
+        return False
+    if len(emitted.ids) >= row.limit:
+        emitted.text = codec.piece(row.prompt, emitted.ids)
+        return False
+    return True
 
 
 Deliver = Callable[[int, "Emitted | BackendError"], None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from moco.core.errors import ConfigError, PoolError
 
@@ -59,6 +59,8 @@ class Tokens:
         length = inner.get("max_position_embeddings") or inner.get("n_positions") or settings.get("model_max_length")
         self.context: int | None = int(length) if length and length < 10**9 else None
         self.template = _template(folder, settings)
+        self.width = int(inner.get("vocab_size") or len(self))
+        """Logits the model gives per place; may exceed the tokenizer (padding rows)."""
 
     def id_of(self, token: str | None) -> int | None:
         found = None if token is None else self._backend.token_to_id(token)
@@ -66,6 +68,10 @@ class Tokens:
 
     def __len__(self) -> int:
         return int(self._backend.get_vocab_size(with_added_tokens=True))
+
+    def vocabulary(self) -> dict[str, int]:
+        """Token string to id, added tokens included."""
+        return {str(token): int(i) for token, i in self._backend.get_vocab(with_added_tokens=True).items()}
 
     def encode(self, text: str) -> list[int]:
         """Ids of ``text``; special-token strings in it become special ids, nothing is added."""
@@ -83,13 +89,17 @@ class Tokens:
         return whole[len(head) :] if whole.startswith(head) else self.decode(ids)
 
 
+class Decodes(Protocol):
+    def decode(self, ids: Sequence[int]) -> str: ...
+
+
 class Tail:
     """Text of one growing answer; ``push`` says where the first stop string begins in it, -1 if there is none.
 
     Only emitted text is scanned, and only the part a new token can complete. A trailing partial character is held back.
     """
 
-    def __init__(self, tokens: Tokens, before: Sequence[int], stop: Sequence[str]) -> None:
+    def __init__(self, tokens: Decodes, before: Sequence[int], stop: Sequence[str]) -> None:
         self._tokens, self._stop = tokens, tuple(s for s in stop if s)
         self._ids = list(before)[-4:]
         self._shown_from, self._read_to = 0, len(self._ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from moco.core.types import Call, Completion, Key, Request, Usage
 
@@ -14,6 +15,22 @@ def shown(request: Request) -> str:
     else:
         body = request.text if request.text is not None else " ".join(map(str, request.ids or ()))
     return body + (f"\n\n[assistant begins] {request.prefix}" if request.prefix else "")
+
+
+class SessionRecord:
+    """Takes down the answers of one session with ``member`` as calls; ``key_of`` reads an answer's key from its text."""
+
+    def __init__(self, recorder: Recorder, member: str, draw: int, key_of: Callable[[str], Key | None]) -> None:
+        self._recorder, self._member, self._draw, self._key_of = recorder, member, draw, key_of
+        self._call: Call | None = None
+
+    def begin(self, request: Request) -> None:
+        self._call = self._recorder.open(self._member, request, self._draw)
+
+    def end(self, completion: Completion) -> None:
+        if self._call is not None:
+            self._recorder.close(self._call, completion, self._key_of(completion.text))
+            self._call = None
 
 
 class Recorder:
