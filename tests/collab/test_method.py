@@ -12,9 +12,13 @@ import pytest
 
 import moco
 from moco.collab import Examples, Fitted, Method, Run, bounded, fit, load_method, option_types
+from moco.collab.method import MethodInfo
+from moco.collab.model import Collaboration
 from moco.collab.state import load_state, save_state, state_digest
+from moco.core.builders import BUILDERS
 from moco.core.errors import ConfigError, DataError, MethodError, PoolError
 from moco.core.types import Sampling
+from moco.models.artifacts import Artifacts
 from moco.models.store import Store
 from moco.testing import ScriptedModel
 from tests.methods.helpers import pool_of, request, task_of
@@ -230,6 +234,54 @@ def test_a_folder_is_a_member_and_is_the_same_model_as_the_playground_one() -> N
     assert pool[0].model.fingerprint == pool[1].model.fingerprint != pool[2].model.fingerprint
     asked = moco.Request(messages=(moco.Message("user", "What is 17 + 25?"),), sampling=Sampling(max_tokens=48, temperature=0))
     drafts = asyncio.run(pool.ask_all(asked))
-    assert drafts[0].text == drafts[1].text == "7+5+0=12, 1+2+1=4. Answer: 42"
+    assert drafts[0].text == drafts[1].text
     with pytest.raises(ConfigError, match="did you mean 'dtype'"):
         moco.Pool([{"model": str(model_path("beta")), "dtpye": "float32"}], store=Store(None))
+
+
+def test_a_greedy_collaboration_drops_draw_and_seed_at_temperature_zero_only() -> None:
+    class Plain(moco.Method):
+        """Asks the first member."""
+
+        info = MethodInfo("plain", "baseline", greedy=True)
+
+        async def answer(self, query: moco.Query, pool: moco.Pool) -> moco.Answer:
+            return moco.Answer((await pool.ask(0, query)).text)
+
+    model = Collaboration(Plain(), pool_of("Answer: A"))
+    cold, hot = request(temperature=0), request(temperature=0.7)
+    assert model.key(cold) == model.key(cold.but(draw=(2,), seed=5))
+    assert model.key(hot) != model.key(hot.but(draw=(2,)))
+    assert model.key(hot) != model.key(hot.but(seed=5))
+
+
+def test_training_makes_an_artifact_once_per_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def trainer(model: Any, spec: Any, data: Any, *, folder: Path, seed: int, progress: Any) -> None:
+        seen.append(len(data))
+        (folder / "adapter.json").write_text(f"{model.name} {spec['rate']} {seed}")
+
+    monkeypatch.setitem(BUILDERS._items, "train-toy", trainer)
+    pool, rows = pool_of("Answer: A"), [{"messages": [{"role": "user", "content": "Which?"}]}]
+
+    def made(seed: int, rate: float, data: Any = rows) -> str:
+        return asyncio.run(Run(seed, Sampling()).train(pool["a"], {"kind": "toy", "rate": rate}, data))
+
+    first = made(0, 0.1)
+    assert made(0, 0.1) == first and seen == [1], "the same inputs are trained once"
+    assert (Artifacts().path(first) / "adapter.json").read_text() == "a 0.1 0"
+    assert len({first, made(1, 0.1), made(0, 0.2), made(0, 0.1, rows * 2)}) == 4
+    with pytest.raises(ConfigError, match="no trainer 'tyo'"):
+        asyncio.run(Run(0, Sampling()).train(pool["a"], {"kind": "tyo"}, rows))
+
+
+def test_a_killed_training_leaves_no_artifact(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trainer(*args: Any, folder: Path, **rest: Any) -> None:
+        (folder / "half").write_text("done")
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(BUILDERS._items, "train-toy", trainer)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(Run(0, Sampling()).train(pool_of("Answer: A")["a"], {"kind": "toy"}, []))
+    assert Artifacts().list() == []

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from moco.collab.method import Method, load_method, state_types
-from moco.collab.model import Team
+from moco.collab.model import Collaboration, Team
 from moco.collab.run import Example, Progress, Run, silent
 from moco.collab.state import load_state, save_state
 from moco.core.errors import ConfigError, DataError
 from moco.core.query import Query
 from moco.core.seeds import generator
 from moco.core.types import Request, Sampling
+from moco.models.cached import CachedModel, Keyed
 from moco.models.pool import Pool
 from moco.tasks import Record, Task
 
@@ -26,11 +27,21 @@ class Fitted:
         self.method, self.pool, self.log = method, pool, log or []
 
     def as_model(self, name: str = "") -> Team:
-        """The collaboration as a Model behind the pool's store."""
+        """The collaboration as a Model behind the pool's store, called ``name`` (default: the method's name).
+
+        Its answers are kept under the key of what the method made: a collaboration's own, a merged model's, a group's.
+        Raises PoolError where the pool does not fit the method.
+        """
+        self.method.check(self.pool)
         model = self.method.as_model(self.pool)
-        if name:
-            model.name = name
-        return model if isinstance(model, Team) else Team(model, self.pool.store)  # type: ignore[arg-type]
+        while isinstance(model, CachedModel):
+            model = model.model  # it may be a member itself: only the team around it gets the name
+        called = name or self.method.info.name
+        if isinstance(model, Collaboration):
+            model.name = called
+        team = Team(cast(Keyed, model), self.pool.store)
+        team.name = called
+        return team
 
     def save(self, folder: Path) -> None:
         """Write what is needed to answer again with the same pool."""
@@ -92,10 +103,13 @@ async def fit(
     sampling = sampling or Sampling()
     view = pool.with_roles(roles) if roles else pool
     method.check(view)
-    clone, run = method.clone(), Run(seed, sampling, progress)
+    clone, run = method.clone(), Run(seed, sampling, progress, pool.store)
     dev = examples(task, sampling, seed, dev_limit) if task is not None else []
     if method.info.fit == "required" and not dev:
         raise ConfigError(f"{method.info.name} must be fitted, and there is no dev data", remedy="use a task with a dev split")
     if method.info.fit != "never" and dev:
-        await clone.fit(view, dev, run)
+        try:
+            await clone.fit(view, dev, run)
+        finally:
+            await run.close()
     return Fitted(clone, view, run.log)

@@ -7,6 +7,7 @@ Options are the annotated attributes of the class, validated strictly; attribute
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import inspect
 import typing
@@ -20,6 +21,7 @@ import pydantic
 from moco.core.errors import ConfigError, MethodError, PoolError, did_you_mean
 from moco.core.query import Query
 from moco.core.registry import Registry, is_file_reference, load_file
+from moco.core.seeds import digest
 from moco.core.types import Answer
 from moco.models.pool import Pool
 from moco.models.protocol import Model
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 Level = Literal["baseline", "routing", "text", "logit", "weight"]
 Fit = Literal["never", "optional", "required"]
+KITS = ("tasks", "search", "weights", "training", "decoding", "discussion", "routers")
+"""Rooms whose code decides what a collaboration answers."""
 PRESETS = ("default", "paper", "moco")
 PRESET_ALIASES = {"variant": "moco", "upstream": "moco", "seed": "moco", "moco-released": "moco"}
 
@@ -182,9 +186,18 @@ def option_defaults(cls: type[Method]) -> dict[str, Any]:
 
 
 def source_hash(cls: type[Method]) -> str:
-    """Hash of the file a method is written in: another code is another collaboration."""
+    """Hash of the file a method is written in and of the kits it is built from: another code is another collaboration."""
     path = inspect.getsourcefile(cls)
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else cls.__qualname__
+    own = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else cls.__qualname__
+    return digest("source", own, kits_hash())
+
+
+@functools.cache
+def kits_hash() -> str:
+    """Hash of the source of the kits and graders: their fixed texts and rules decide answers as much as a method's file does."""
+    package = Path(__file__).parents[1]
+    files = sorted(path for room in KITS for path in (package / room).rglob("*.py"))
+    return digest("kits", [[p.relative_to(package).as_posix(), hashlib.sha256(p.read_bytes()).hexdigest()] for p in files])
 
 
 def _annotations(cls: type[Method]) -> dict[str, Any]:

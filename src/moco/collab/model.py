@@ -14,7 +14,7 @@ from moco.core.seeds import derive, digest
 from moco.core.types import Answer, Completion, Request, messages_of
 from moco.models.cached import CachedModel
 from moco.models.pool import Pool
-from moco.models.protocol import Capabilities, StoreKey, TokenScores, canonical_prompt, store_key
+from moco.models.protocol import Capabilities, StoreKey, TokenScores, canonical_prompt, is_greedy, store_key
 from moco.models.transcript import Recorder
 
 
@@ -33,7 +33,7 @@ class Collaboration:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of method, source file, options, fitted state, members and moco version."""
+        """Hash of method, source files (its own, the kits'), options, fitted state, members and moco version."""
         method = self.method
         return digest(
             "collaboration",
@@ -51,7 +51,7 @@ class Collaboration:
             "collaboration",
             canonical_prompt(request),
             request,
-            greedy=self.method.info.greedy,
+            greedy=self.method.info.greedy and is_greedy(request),
             collaboration=True,
         )
 
