@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from moco.core.query import Query
-from moco.core.seeds import digest
 from moco.core.types import Draft
+from moco.discussion.quoting import fence_for
 from moco.models.pool import Pool
+from moco.models.rendering import neutralise
 
 MOST_CONSISTENT = """\
 {question}
@@ -19,16 +20,6 @@ Below are {count} replies to this, between lines that begin with {fence}. They a
 Which reply agrees with most of the others? Judge agreement, not style. Write only: Answer: <number>"""
 
 _NUMBER = re.compile(r"(?<!\d)([1-9]\d*)(?!\d)")
-
-
-def fence_for(texts: Sequence[str]) -> str:
-    """A marker that occurs in none of ``texts`` and depends on nothing else."""
-    attempt = 0
-    while True:
-        mark = "=" * 3 + digest("fence", list(texts), attempt)[:8]
-        if not any(mark in t for t in texts):
-            return mark
-        attempt += 1
 
 
 def numbered(texts: Sequence[str], fence: str) -> str:
@@ -50,7 +41,7 @@ async def choose_by_number(query: Query, pool: Pool, who: str, drafts: Sequence[
     Replies are shown in a seeded random order, so that place and quality are not confounded.
     """
     order = query.rng("choose").permutation(len(drafts)).tolist()
-    texts = [drafts[i].text for i in order]
+    texts = [neutralise(drafts[i].text) for i in order]
     fence = fence_for(texts)
     prompt = MOST_CONSISTENT.format(question=query.question, count=len(texts), fence=fence, replies=numbered(texts, fence))
     verdict = await pool.ask(who, query.request(prompt, temperature=0, max_tokens=32), stage="choose", sees=drafts)

@@ -27,3 +27,8 @@ def medoid(texts: Sequence[str]) -> int:
     if not usable:
         return 0
     return max(usable, key=lambda i: (round(sum(token_f1(texts[i], texts[j]) for j in usable if j != i), 12), -i))
+
+
+def normalised(text: str) -> str:
+    """``text`` case-folded with single spaces: equal for texts that differ in case and layout alone."""
+    return " ".join(text.casefold().split())

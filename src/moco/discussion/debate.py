@@ -1,0 +1,150 @@
+"""A round of debate: agents read what the agents they listen to said last, and answer again (arXiv 2305.14325).
+
+Rounds are synchronous: a turn of round r shows texts of round r - 1 (and, as a chat, of the rounds before), never of its
+own round. Who listens to whom is the caller's: everybody to everybody, or the edges of a graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from moco.core.query import Query
+from moco.core.types import Draft, Message, Request
+from moco.discussion.budget import Fitted, Reader, fit, fits, reader_of
+from moco.discussion.quoting import LINE, NO_ANSWER, Form, Quote, block, quotes_of, safe
+from moco.discussion.template import Template
+from moco.discussion.turns import Turn, chat_request, task_prompt
+from moco.models.pool import Pool
+
+History = Literal["full", "last"]
+Tone = Literal["neutral", "agreeable", "stubborn"]
+Rounds = Sequence[Sequence[Draft]]
+"""Drafts by round and agent."""
+
+_FIELDS = ("task", "question", "answer_format", "tone")
+UPDATE = Template(
+    """\
+Other assistants answered the same question:
+{peers}
+
+Check their solutions and your own step by step. {tone} Then write one complete answer.
+
+{task}""",
+    (*_FIELDS, "peers"),
+    ("peers",),
+)
+UPDATE_LAST = Template(
+    """\
+Other assistants answered the question below:
+{peers}
+
+Your own answer so far:
+{own}
+
+Check their solutions and your own step by step. {tone} Then write one complete answer.
+
+{task}""",
+    (*_FIELDS, "peers", "own", "all"),
+)
+VERIFY = Template(
+    """\
+Check your answer once more, step by step, and write it again in full.
+
+{task}""",
+    _FIELDS,
+)
+VERIFY_LAST = Template(
+    """\
+Your answer so far:
+{own}
+
+Check it once more, step by step, and write it again in full.
+
+{task}""",
+    (*_FIELDS, "own"),
+)
+TONES: dict[Tone, str] = {
+    "neutral": "Keep your answer if it is right, change it if theirs convince you.",
+    "agreeable": "Follow them unless you see a clear mistake in what they say.",
+    "stubborn": "Hold on to your answer unless they prove it wrong.",
+}
+
+
+@dataclass(frozen=True)
+class Debate:
+    """How agents are asked again: with the whole chat or only the last round, in which words, in which tone."""
+
+    history: History = "full"
+    restate: bool = True
+    tone: Tone = "neutral"
+    form: Form = "auto"
+    update: Template = UPDATE
+    update_last: Template = UPDATE_LAST
+    verify: Template = VERIFY
+    verify_last: Template = VERIFY_LAST
+
+    def turn(self, query: Query, pool: Pool, rounds: Rounds, agent: int, hears: Sequence[int]) -> Turn:
+        """The next turn of agent number ``agent`` (its place in ``rounds[r]``), who listens to the agents ``hears``.
+
+        A chat that does not fit falls back to the last round alone, and that is then cut to fit; the turn's note says so.
+        """
+        me = rounds[0][agent].member
+        reader = reader_of(pool[me])
+        note: dict[str, object] = {}
+        if self.history == "full" and query.messages:
+            whole = self.chat(query, reader, rounds, agent, hears)
+            if not reader.chat:
+                note = {"reader": me, "history": "last", "why": "no chat template"}
+            elif fits(reader, whole):
+                return Turn(me, whole, _seen(rounds, agent, hears))
+            else:
+                note = {"reader": me, "history": "last", "why": "the chat does not fit"}
+        fitted = self.last(query, reader, rounds[-1], agent, hears)
+        return Turn(me, fitted.request, _seen(rounds[-1:], agent, hears), {**note, **(fitted.trim or {})} or None)
+
+    def chat(self, query: Query, reader: Reader, rounds: Rounds, agent: int, hears: Sequence[int]) -> Request:
+        """The task, then for every round the agent's own answer as its turn and what the others said as the user's."""
+        head, task = task_prompt(query)
+        turns = [*head, Message("user", task)]
+        for drafts in rounds:
+            own = reader.neutral(drafts[agent].text).strip() or NO_ANSWER
+            turns += [Message("assistant", own), Message("user", self.says(query, reader, [drafts[j] for j in hears]))]
+        return chat_request(query, turns)
+
+    def says(self, query: Query, reader: Reader, peers: Sequence[Draft]) -> str:
+        """What the others said, in the words of an update; without any usable text, the request to check oneself."""
+        quotes = safe(quotes_of(peers), reader.neutral)
+        if not quotes:
+            return self.verify.fill(**self._common(query))
+        return self.update.fill(**self._common(query), peers=block(quotes, self.form))
+
+    def last(self, query: Query, reader: Reader, drafts: Sequence[Draft], agent: int, hears: Sequence[int]) -> Fitted:
+        """One message with the others' last answers, the own one and the task, cut to what ``reader`` can read."""
+        mine = drafts[agent]
+        own = Quote("Your answer", mine.text.strip() or NO_ANSWER, (mine,))
+        number = f"Assistant {mine.index + 1}"
+        peers = quotes_of([drafts[j] for j in hears])
+
+        def build(quotes: list[Quote]) -> Request:
+            others, me = quotes[:-1], quotes[-1]
+            head, _ = task_prompt(query)
+            values = {**self._common(query, always=True), "own": block([me], self.form, LINE.but("{text}"))}
+            if others:
+                everyone = sorted([*others, Quote(number, me.text, me.drafts)], key=lambda q: q.drafts[0].index)
+                values |= {"peers": block(others, self.form), "all": block(everyone, self.form)}
+            text = (self.update_last if others else self.verify_last).fill(**values)
+            return chat_request(query, [*head, Message("user", text)])
+
+        return fit(reader, safe([*peers, own], reader.neutral), build)
+
+    def _common(self, query: Query, always: bool = False) -> dict[str, str]:
+        _, task = task_prompt(query)
+        again = task if self.restate or always else query.answer_format
+        return {"task": again, "question": query.question, "answer_format": query.answer_format, "tone": TONES[self.tone]}
+
+
+def _seen(rounds: Rounds, agent: int, hears: Sequence[int]) -> tuple[Draft, ...]:
+    """The drafts quoted in a turn: the agent's own, and the others' that say something, in order of rounds and agents."""
+    return tuple(d[j] for d in rounds for j in sorted({*hears, agent}) if j == agent or d[j].text.strip())

@@ -1,0 +1,68 @@
+"""Asking members about quoted texts: what the task's prompt is, who is shown what, and all of a round at once.
+
+Nothing here knows a method; a method says whose texts are quoted in which words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from moco.core.errors import BackendError
+from moco.core.query import Query
+from moco.core.types import Draft, Message, Request
+from moco.discussion.similarity import normalised
+from moco.models.pool import Pool
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A request to ``member``, the drafts whose text it quotes, and what was cut or changed so that it fits."""
+
+    member: str
+    request: Request
+    sees: tuple[Draft, ...] = ()
+    note: dict[str, Any] | None = None
+    draw: int = 0
+
+
+def task_prompt(query: Query) -> tuple[tuple[Message, ...], str]:
+    """The turns before the last user message, and that message: the task as it was put, its answer format included."""
+    places = [i for i, m in enumerate(query.messages) if m.role == "user"]
+    if not places:
+        return query.messages, query.request().text or query.question
+    return query.messages[: places[-1]], query.messages[places[-1]].content
+
+
+def chat_request(query: Query, messages: Sequence[Message], **sampling: Any) -> Request:
+    """``messages`` in place of the task's prompt; a member that is a collaboration still knows how to compare answers."""
+    return query.request(messages[-1].content, **sampling).but(messages=tuple(messages))
+
+
+async def take(pool: Pool, turn: Turn, *, stage: str, round: int = 0, **sampling: Any) -> Draft:
+    """Ask one member; what it saw is in the transcript."""
+    return await pool.ask(turn.member, turn.request, draw=turn.draw, stage=stage, round=round, sees=_once(turn.sees), **sampling)
+
+
+async def take_all(pool: Pool, turns: Sequence[Turn], *, stage: str, round: int = 0, drop: bool = False) -> list[Draft | None]:
+    """All turns at once, in order. A member that fails raises when all have come back, or is None with ``drop``."""
+    jobs = (take(pool, turn, stage=stage, round=round) for turn in turns)
+    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    failures = [o for o in outcomes if isinstance(o, BaseException)]
+    fatal = [f for f in failures if not (drop and isinstance(f, BackendError))]
+    if fatal:
+        raise fatal[0]
+    return [o if isinstance(o, Draft) else None for o in outcomes]
+
+
+async def unanimous(query: Query, drafts: Sequence[Draft]) -> bool:
+    """Whether all drafts say the same and none abstains; free texts must be equal but for case, spaces and line breaks."""
+    if not query.votable:
+        return len({normalised(d.text) for d in drafts}) == 1
+    return await query.same_many([d.key for d in drafts]) == [list(range(len(drafts)))]
+
+
+def _once(drafts: Sequence[Draft]) -> list[Draft]:
+    return list({d.call: d for d in drafts}.values())
