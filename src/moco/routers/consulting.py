@@ -1,0 +1,130 @@
+"""Asking one member and learning how sure it is: what every method that may turn to somebody else is built from.
+
+A failure that a rerun may mend (Transient, RateLimited) is raised; any other is an answer that was not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from moco.core.errors import BackendError, ContextOverflow, Fatal
+from moco.core.query import Query
+from moco.core.types import Draft
+from moco.discussion import medoid, token_f1, vote
+from moco.models.member import Member
+from moco.models.pool import Pool
+from moco.routers.asking import odds_of_truth, telling, told
+from moco.routers.costs import spent, tells_itself
+from moco.routers.logistic import Logistic, cross_fitted, fit_logistic
+from moco.routers.signals import UNSURE, Floats, features, probability, signal
+
+NEEDS = {"self_consistency": "TEXT", "verbal": "TEXT", "p_true": "SCORE"}
+"""What a member must be able to do to tell a confidence; LOGPROBS for all others."""
+WARM = 0.7
+"""Temperature of self-consistency where the request is greedy."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one member gave: a draft (None: it failed), its raw signal (None: none), its cost, and what speaks against it."""
+
+    draft: Draft | None
+    sure: float | None = None
+    cost: float = 0.0
+    note: str = ""
+    error: BackendError | None = None
+
+    @property
+    def value(self) -> float:
+        """What is compared with a threshold; nothing unusable reaches any but `ACCEPT`."""
+        return UNSURE if self.note or self.sure is None else self.sure
+
+
+@dataclass(frozen=True)
+class Asker:
+    """How confidence is found: a name of ``SIGNALS``, posthoc, p_true, self_consistency or verbal.
+
+    A member that is a collaboration tells its own confidence in place of a signal from tokens or scores.
+    """
+
+    confidence: str
+    alpha: float = 0.0
+    draws: int = 5
+    strict: bool = True
+    """Whether an answer cut off by its length counts as one that nobody is sure of."""
+
+    def missing(self, member: Member) -> str:
+        """The capability without which ``member`` cannot tell; empty if it can."""
+        need = NEEDS.get(self.confidence, "LOGPROBS")
+        return "" if need in member.model.capabilities or tells_itself(member) else need
+
+    def as_probability(self, member: Member, sure: float | None) -> float | None:
+        """A raw signal of ``member`` as a probability, None where there is none."""
+        if sure is None:
+            return None
+        return probability("own" if tells_itself(member) else self.confidence, sure)
+
+    async def look(self, query: Query, pool: Pool, member: Member, stage: int, scorer: Logistic | None = None) -> Look:
+        """``member``'s answer and how sure it is; ``stage`` is the transcript's round. Posthoc asks ``scorer``."""
+        sure: float | None
+        try:
+            if self.confidence == "self_consistency":
+                warm = query.request().sampling.temperature or WARM
+                drafts = await pool.only([member]).ask_all(query, draws=self.draws, round=stage, temperature=warm)
+                draft, sure = await agreed(query, drafts)
+            elif self.confidence == "verbal":
+                draft = await pool.ask(member, telling(query), round=stage)
+                text, sure = told(draft.text)
+                drafts, draft = [draft], replace(draft, text=text)
+            else:
+                draft = await pool.ask(member, query, round=stage)
+                drafts, sure = [draft], await self._own(query, pool, member, draft, scorer)
+        except (ContextOverflow, Fatal) as error:
+            return Look(None, note="failed", error=error)
+        cost = sum(spent(member, d.completion.usage, d.completion.calls) for d in drafts)
+        cut_off = self.strict and draft.completion.finish == "length"
+        return Look(draft, sure, cost, "truncated" if cut_off else "no confidence" if sure is None or np.isnan(sure) else "")
+
+    async def _own(self, query: Query, pool: Pool, member: Member, draft: Draft, scorer: Logistic | None) -> float | None:
+        if tells_itself(member):
+            return draft.completion.confidence
+        if self.confidence == "p_true":
+            return await odds_of_truth(pool, query, draft)
+        logprobs = draft.completion.logprobs
+        if logprobs is None:
+            return None
+        if self.confidence != "posthoc":
+            return signal(self.confidence, logprobs, self.alpha)
+        return None if scorer is None else float(scorer.probability(features(logprobs)[None])[0])
+
+
+async def agreed(query: Query, drafts: Sequence[Draft]) -> tuple[Draft, float]:
+    """The majority's draft and its share; for free text the medoid and its mean likeness (token F1) to the others."""
+    if query.votable:
+        decision = await vote(query, drafts, tie="order")
+        return drafts[decision.representative], decision.support
+    chosen = medoid([d.text for d in drafts])
+    others = [token_f1(drafts[chosen].text, d.text) for i, d in enumerate(drafts) if i != chosen]
+    return drafts[chosen], float(np.mean(others)) if others else 1.0
+
+
+def learn_scorer(looks: Sequence[Look], scores: Floats, rng: np.random.Generator) -> tuple[Logistic, list[Look]] | None:
+    """A post-hoc scorer from log-probabilities to score, and ``looks`` with out-of-fold probabilities as their signal.
+
+    None where no look has log-probabilities. Looks that were cut off or failed teach nothing and keep what they are.
+    """
+    known = [
+        (i, d.completion.logprobs) for i, look in enumerate(looks) if (d := look.draft) and look.note in ("", "no confidence")
+    ]
+    usable = [(i, logprobs) for i, logprobs in known if logprobs is not None]
+    if not usable:
+        return None
+    places = [i for i, _ in usable]
+    x = np.array([features(logprobs) for _, logprobs in usable])
+    out = list(looks)
+    for place, value in zip(places, cross_fitted(x, scores[places], rng), strict=True):
+        out[place] = replace(looks[place], sure=float(value), note="")
+    return fit_logistic(x, scores[places]), out
