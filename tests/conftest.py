@@ -1,15 +1,17 @@
-"""Every test has its own home and store; nothing of the user's is read or written."""
+"""Every test has its own home and store, and leaves no method registered; nothing of the user's is read or written."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import moco.models.member as member_module
 import moco.models.pool as pool_module
+from moco.collab import METHODS
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -24,10 +26,11 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     home = tmp_path / "home"
     monkeypatch.setenv("MOCO_HOME", str(home))
     monkeypatch.setattr(pool_module, "_DEFAULT_STORE", [])
-    built = dict(member_module._BUILT)
+    kept: list[tuple[dict[Any, Any], dict[Any, Any]]] = [(table, dict(table)) for table in (member_module._BUILT, METHODS._items)]
     yield home
-    member_module._BUILT.clear()
-    member_module._BUILT.update(built)
+    for table, before in kept:
+        table.clear()
+        table.update(before)
 
 
 @pytest.fixture

@@ -6,8 +6,11 @@ import io
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from moco.report.terminal import as_csv, as_markdown, clean, notes, render, shorten, warnings
+from moco.report.columns import span
+from moco.report.terminal import as_csv, as_markdown, best_single_mean, clean, notes, render, shorten, warnings
 
 
 def row(label: str, role: str, mean: float | None, tasks: dict[str, float], **more: Any) -> dict[str, Any]:
@@ -36,12 +39,12 @@ def results(tasks: int = 1) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def printed(data: dict[str, Any]) -> str:
+def printed(data: dict[str, Any], width: int = 200) -> str:
     from rich.console import Console
 
     file = io.StringIO()
-    console = Console(file=file, width=200)
-    for part in render(data):
+    console = Console(file=file, width=width)
+    for part in render(data, width):
         console.print(part)
     return file.getvalue()
 
@@ -51,25 +54,67 @@ def test_one_task_shows_difference_and_adjusted_p() -> None:
     assert "+0.050 (p 0.030)" in text and "0.500 [0.500, 0.500]" in text and "25.0" in text and "no answers" in text
 
 
-@pytest.mark.parametrize("width", [80, 100, 120])
-def test_the_table_fits_the_terminal(width: int) -> None:
+@pytest.mark.parametrize("tasks", [1, 2])
+@pytest.mark.parametrize("width", [80, 100, 120, 180])
+def test_the_tables_fit_the_terminal_and_cut_no_number(width: int, tasks: int) -> None:
     from rich.console import Console
 
     file = io.StringIO()
-    Console(file=file, width=width).print(render(results(), width)[0])
+    console = Console(file=file, width=width)
+    for part in render(results(tasks), width):
+        console.print(part)
     text = file.getvalue()
     assert max(map(len, text.splitlines())) <= width
-    assert "+0.050 (p 0.030)" in text and "query" in text and "50" in text
+    assert "0.500 [0.500, 0.500]" in text and "query" in text and "…" not in text
+    assert ("+0.050 (p 0.030)" if tasks == 1 else "+0.050 (2/2 up)") in text
+
+
+def test_a_narrow_terminal_loses_whole_columns_of_low_rank_first() -> None:
+    wide, narrow = printed(results(), 200), printed(results(), 80)
+    assert "calls/" in wide and "●" in wide and "won/lost" in wide
+    assert "calls/" not in narrow and "●" not in narrow and "won/lost" not in narrow
+    assert "vs equal tokens" in narrow and "tokens/" in narrow
+
+
+def test_a_long_label_is_folded_and_costs_no_column() -> None:
+    data = results()
+    data["leaderboard"][0]["label"] = "a_label_" * 12
+    text = printed(data, 100)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "vs best single" in text and "tokens/" in text
+
+
+def test_a_fault_that_never_happened_is_a_line_and_no_column() -> None:
+    text = printed(results())
+    assert "no answer was truncated" in text and text.count("truncated") == 1 and "25.0" in text
+    data = results()
+    data["leaderboard"][0]["unparsed"] = 0.0
+    assert "no answer was unparsed or truncated" in printed(data)
 
 
 def test_several_tasks_show_each_comparison() -> None:
     text = printed(results(2))
-    assert "+0.050 (2/2 up)" in text and "5/3/32" in text
+    assert "+0.050 (2/2 up)" in text and text.count("5/3/32") == 4
+    assert "| vote | t1 | alpha (equal tokens) |" in as_markdown(results(2))
+
+
+def test_the_picture_marks_low_mean_high_and_the_best_single() -> None:
+    assert span(0.0, 0.5, 1.0, (0.0, 1.0), None, 11) == "─────●─────"
+    assert span(0.6, 0.8, 1.0, (0.0, 1.0), 0.3, 11) == "   │  ──●──"
+    assert span(0.0, 0.5, 1.0, (0.0, 1.0), 0.3, 11) == "───┼─●─────"
+    assert span(0.4, 0.4, 0.4, (0.4, 0.4), None, 3).strip() == "●"
+    assert best_single_mean(results(2)) == pytest.approx(0.45)
+
+
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=3).map(sorted), st.floats(0, 1), st.integers(14, 40))
+def test_a_picture_has_its_width_and_one_dot(scores: list[float], mark: float, width: int) -> None:
+    drawn = span(*scores, (0.0, 1.0), mark, width)
+    assert len(drawn) == width and drawn.count("●") == 1
 
 
 def test_notes_state_references_and_settings() -> None:
     text = "\n".join(notes(results()))
-    assert "best single on dev, t0: alpha" in text and "oracle single" in text and "equal tokens" in text
+    assert "best single on dev, t0: alpha" in text and "oracle single" in text
     assert "1 of 2 (50.0 %), exact 95 % interval 1.3 % to 98.7 %" in text
 
 

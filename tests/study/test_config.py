@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from moco.core.errors import ConfigError
+from moco.collab import Method, register
+from moco.core.errors import ConfigError, MocoError
 from moco.core.types import Sampling
+from moco.models.store import Store
+from moco.study import Study
 from moco.study.config import MemberConfig, MethodConfig, StudyConfig, TaskConfig, load_study
 
 DESIGN = """\
@@ -194,6 +197,16 @@ MALFORMED = [
         "study:4:methods[0].sampling.top_q",
         "did you mean",
     ),
+    (
+        "pool:\n  - a/alpha\n  - {method: v, members: [alpha, a/b, alhpa]}\ntasks: [t]\nmethods: [m]\n",
+        "study:3:pool[1].members[2]",
+        "did you mean 'alpha'?",
+    ),
+    (
+        SMALL + "aux:\n  judge:\n    method: v\n    members:\n      - x\n      - yy\n",
+        "study:9:aux.judge.members[1]",
+        "'yy' is not in the pool",
+    ),
     (SMALL + "seeds: 3\n", "study:4:seeds", "wanted is a list"),
     (SMALL + "seeds:\n  - 0\n  - -1\n", "study:6:seeds[1]", "give at least 0"),
     (SMALL + "seeds: [1, 1]\n", "study:4:seeds[1]", "seed '1' is there twice"),
@@ -310,3 +323,49 @@ def test_a_key_that_would_be_ignored_is_refused(line: str) -> None:
     base = "pool: [playground/alpha]\nmethods: [single]\n"
     with pytest.raises(ConfigError, match="split"):
         load_study(base + (line if line.startswith("tasks") else f"tasks: [playground/math]\n{line}") + "\n")
+
+
+NESTED = """\
+pool:
+  - playground/alpha
+  - {name: free, model: playground/beta, cost: 0}
+  - {name: panel, method: majority_vote, members: [alpha, playground/gamma], fit_on: playground/math}
+  - {name: team, method: cascade, members: [panel, free], options: {quantile: 0.5}}
+tasks: [{name: playground/math, limit: 4}]
+methods: [{name: cascade, members: [team, alpha]}]
+baselines: false
+"""
+
+
+def test_a_study_with_nested_collaborations_is_checked_without_generating(tmp_path: Path) -> None:
+    found = Study.from_yaml(NESTED).check(tmp_path / "cache.sqlite")
+    assert found.members == ["alpha", "free", "panel", "team"]
+    assert found.cells == ["cascade on playground/math"]
+    assert Store(tmp_path / "cache.sqlite").stats()["rows"] == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "word"),
+    [
+        ("playground/gamma", "playground/gama", "pool[2].members[1]", "did you mean 'gamma'?"),
+        ("playground/gamma", "./no/such/folder", "pool[2].members[1]", "no model folder"),
+        ("playground/beta", "playground/betta", "pool[1]", "did you mean 'beta'?"),
+        ("majority_vote", "majority_voet", "pool[2]", "did you mean 'majority_vote'?"),
+        ("quantile", "quantlie", "pool[3]", "did you mean 'quantile'?"),
+        ("quantile: 0.5", "quantile: [0.5, 0.5]", "pool[3]", "2 values for 1 stages"),
+        ("quantile: 0.5", "confidence: p_true, order: [panel, playground/beta]", "pool[3]", "order names"),
+        ("fit_on: playground/math", "fit_on: playground/maths", "pool[2].fit_on", "did you mean 'playground/math'?"),
+    ],
+)
+def test_a_fault_inside_a_nested_collaboration_names_its_key(old: str, new: str, where: str, word: str, tmp_path: Path) -> None:
+    study = Study.from_yaml(NESTED.replace(old, new, 1))
+    with pytest.raises(MocoError) as caught:
+        study.check(tmp_path / "cache.sqlite")
+    assert caught.value.where.split(" ")[0] == where and word in str(caught.value)
+
+
+def test_a_member_that_must_be_fitted_names_its_data() -> None:
+    register("needs_dev_of_the_tests", level="text", fit="required")(type("NeedsDev", (Method,), {}))
+    text = NESTED.replace("majority_vote", "needs_dev_of_the_tests").replace(", fit_on: playground/math", "")
+    with pytest.raises(ConfigError, match=r"pool\[2\].*must be fitted.*fit_on"):
+        Study.from_yaml(text).check()

@@ -252,3 +252,19 @@ def test_faults_are_named(call: object, says: str) -> None:
     with pytest.raises(DataError) as caught:
         call()  # type: ignore[operator]
     assert says in str(caught.value) and "remedy" in str(caught.value)
+
+
+def test_the_interval_of_means_weighs_groups_alike_and_covers() -> None:
+    one, many = [1.0] * 6 + [0.0] * 4, [1.0] * 90 + [0.0] * 10
+    assert s.interval_of_means([one]) == pytest.approx(s.interval(one))
+    assert s.interval_of_means([]) is None and s.interval_of_means([[], one]) == s.interval_of_means([one])
+    low, high = s.interval_of_means([one, many])  # type: ignore[misc]
+    assert low < 0.75 < high
+    assert s.interval_of_means([one, one])[1] - 0.6 == pytest.approx((s.interval(one)[1] - 0.6) / math.sqrt(2))  # type: ignore[index]
+    rng = np.random.default_rng(5)
+    shares = ((0.1, 40), (0.6, 100), (0.95, 60))
+    truth = sum(p for p, _ in shares) / 3
+    drawn = [[(rng.random(n) < p).astype(float) for p, n in shares] for _ in range(1000)]
+    found = [s.interval_of_means(groups) for groups in drawn]
+    covered = np.mean([b is not None and b[0] <= truth <= b[1] for b in found])
+    assert 0.93 < covered < 0.975

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +15,14 @@ import typer
 from moco.cli.output import as_json, console, next_steps, open_store
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
     from rich.tree import Tree
 
-    from moco.core.types import Call
+    from moco.core.types import Call, Completion
+
+ASKED, SAID = 240, 400
+"""Characters of a prompt and of a reply that are shown; ``--json`` has them whole."""
 
 
 def ask(
@@ -25,7 +33,10 @@ def ask(
     store: Path | None = typer.Option(None, "--store", help="Cache file instead of the one under $MOCO_HOME."),
     json: bool = typer.Option(False, "--json", help="Answer and transcript as JSON."),
 ) -> None:
-    """Ask a collaboration one question and see how it came to its answer.
+    """Ask a collaboration one question; see who said what.
+
+    The transcript is a tree in the order of asking: rounds, what each member was asked, whose texts it saw, what it said. A
+    member that is a collaboration shows its own conversation below it.
 
     Example:  moco ask study.yaml "What is 17 + 25?" --method majority_vote --kind numeric
     """
@@ -39,47 +50,138 @@ def ask(
     if spec is not None:
         KINDS.get(spec)
     opened = open_store(store)
-    found = load_source(source, method, opened)
+    with _waiting("loading; a study's method is fitted first"):
+        found = load_source(source, method, opened)
     read_as = AnswerSpec(kind=spec) if spec is not None else found.spec
     asked = Request(
         messages=messages_of(question), sampling=found.sampling, spec=replace(read_as, question=question) if read_as else None
     )
-    said = RUNTIME.run(found.team.generate(asked))
+    with _waiting(f"asking {found.name}"):
+        said = RUNTIME.run(found.team.generate(asked))
     opened.flush()
     if json:
         answer = {k: getattr(said, k) for k in ("text", "key", "source", "confidence", "finish")}
         as_json({**answer, "reason": dict(said.reason), "usage": asdict(said.usage), "calls": [asdict(c) for c in said.calls]})
         return
-    from moco.report.terminal import clean
+    from rich.text import Text
 
     shown = console()
-    shown.print(clean(said.text) or "(an empty answer)", markup=False)
-    about = [f"read as {said.key!r}" if said.key is not None else "", f"said by {said.source}" if said.source else ""]
-    about += [f"confidence {said.confidence:.2f}" if said.confidence is not None else "", f"{said.usage.calls} calls"]
-    shown.print(f"({', '.join(clean(a) for a in about if a)})\n", markup=False, style="dim")
+    for line in verdict(said):
+        shown.print(line)
+    shown.print(Text())
     shown.print(transcript(said.calls, found.name))
-    next_steps(f"moco serve {source}")
+    next_steps(f"moco serve {shlex.quote(str(source))}")
 
 
-def transcript(calls: Sequence[Call], title: str) -> Tree:
-    """The calls of an answer as a tree; a collaboration's own calls hang below it."""
+@contextmanager
+def _waiting(text: str) -> Iterator[None]:
+    """A spinner on stderr while something is done; nothing where that is no terminal."""
+    waiting = console(err=True)
+    if not waiting.is_terminal:
+        yield
+        return
+    with waiting.status(text):
+        yield
+
+
+def verdict(said: Completion) -> Iterator[Text]:
+    """The answer itself, then what is known of it: how it was read, who said it, how sure, at what cost, for what reason."""
     from rich.text import Text
-    from rich.tree import Tree
 
     from moco.report.terminal import clean, shorten
 
-    tree = Tree(Text(clean(title), style="bold"))
-    for call in calls:
-        line = Text.assemble((clean(call.id), "cyan"), "  ", (clean(call.member), "bold"))
-        if call.key is not None:
-            line.append(f"  = {clean(call.key)}", style="green")
-        if call.finish != "stop":
-            line.append(f"  ({call.finish})", style="yellow")
-        branch = tree.add(line)
-        branch.add(Text(f"asked  {shorten(call.prompt, 160)}", style="dim"))
-        if call.tag.sees:
-            branch.add(Text(f"sees   {', '.join(clean(s) for s in call.tag.sees)}", style="dim"))
-        branch.add(Text(f"said   {shorten(call.text, 400)}"))
-        if call.calls:
-            branch.add(transcript(call.calls, "inside"))
+    yield Text(clean(said.text) or "(an empty answer)", style="bold")
+    tokens = said.usage.prompt_tokens + said.usage.completion_tokens
+    about = [
+        f"read as {clean(said.key)!r}" if said.key is not None else "no final answer could be read",
+        f"said by {clean(said.source)}" if said.source else "",
+        f"confidence {said.confidence:.2f}" if said.confidence is not None else "",
+        "cut off" if said.finish == "length" else "",
+        f"{said.usage.calls} call{'s' if said.usage.calls != 1 else ''}",
+        f"{tokens} tokens",
+    ]
+    yield Text(", ".join(a for a in about if a), style="dim")
+    known = {name: value for name, value in said.reason.items() if value is not None and value is not False and value != []}
+    if known:
+        yield Text(f"why: {shorten('; '.join(f'{name} {_plain(value)}' for name, value in known.items()), ASKED)}", style="dim")
+
+
+def _plain(value: object) -> str:
+    """A reason's value as words: tables and lists without quotes, ``[x, [a, b]]`` as ``x (a, b)``."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        if len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], (list, tuple)):
+            return f"{_plain(value[0])} ({_plain(value[1])})"
+        return ", ".join(_plain(v) for v in value) or "none"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def transcript(calls: Iterable[Call], title: str) -> Tree:
+    """The calls of an answer as a tree. Calls are numbered in order of asking, inner ones 3.1, 3.2; ``sees`` names numbers."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from moco.report.terminal import clean
+
+    tree = Tree(Text(clean(title), style="bold"), guide_style="bright_black")
+    _grow(tree, list(calls), "")
     return tree
+
+
+def _grow(tree: Tree, calls: list[Call], above: str) -> None:
+    """Hang ``calls`` below ``tree``, by stage and round; ``above`` is the number of the call they happened inside."""
+    from rich.text import Text
+
+    from moco.report.terminal import clean, shorten
+
+    numbers = {call.id: f"{above}{n}" for n, call in enumerate(calls, 1)}
+    names = {call.id: f"{numbers[call.id]} {clean(call.member)}" for call in calls}
+    groups = [(at, list(together)) for at, together in groupby(calls, key=lambda c: (c.tag.stage, c.tag.round))]
+    for (stage, round_), together in groups:
+        below = tree
+        if len(groups) > 1:
+            below = tree.add(Text(f"{clean(stage)}, round {round_}" if round_ else clean(stage), style="bold blue"))
+        prompts = {call.prompt for call in together}
+        shared = len(together) > 1 and len(prompts) == 1
+        if shared:  # everybody was asked the same: said once
+            below.add(_line("asked", shorten(together[0].prompt, ASKED), "dim"))
+        for call in together:
+            branch = below.add(_heading(call, numbers[call.id]))
+            if not shared:
+                branch.add(_line("asked", shorten(call.prompt, ASKED), "dim"))
+            if call.tag.sees:
+                branch.add(_line("saw", ", ".join(names.get(seen, clean(seen)) for seen in call.tag.sees), "blue"))
+            if call.calls:
+                _grow(branch.add(Text("inside", style="bold blue")), list(call.calls), f"{numbers[call.id]}.")
+            if call.finish != "error":
+                branch.add(_line("said", shorten(call.text, SAID) or "(nothing)", ""))
+
+
+def _heading(call: Call, number: str) -> Text:
+    """Number, member, draw, what the reply was read as, and what was wrong with it."""
+    from rich.text import Text
+
+    from moco.report.terminal import clean
+
+    line = Text.assemble((number, "cyan"), " ", (clean(call.member), "bold"))
+    draw = [n for n in call.draw if n]
+    if draw:
+        line.append(f", draw {'.'.join(map(str, call.draw))}", style="dim")
+    if call.key is not None:
+        line.append(f"  = {clean(call.key)}", style="green")
+    if call.finish != "stop":
+        line.append("  gave no answer" if call.finish == "error" else "  cut off", style="yellow")
+    return line
+
+
+def _line(name: str, text: str, style: str) -> Table:
+    """``name`` in a column of its own, so that a long text folds below itself."""
+    from rich.table import Table
+    from rich.text import Text
+
+    line = Table.grid(padding=(0, 1))
+    line.add_column(width=5, no_wrap=True)
+    line.add_column(overflow="fold")
+    line.add_row(Text(name, style=style or "dim"), Text(text, style=style))
+    return line

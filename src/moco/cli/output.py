@@ -6,6 +6,7 @@ Text that a model wrote is cleaned here before it reaches a terminal.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 
 
 def console(*, err: bool = False, width: int | None = None) -> Console:
-    """A console on stdout or stderr; plain and 120 wide where that is no terminal."""
+    """A console on stdout or stderr; plain where that is no terminal, and then as wide as ``COLUMNS`` says or 120."""
     from rich.console import Console
 
     made = Console(stderr=err, highlight=False, width=width)
-    return made if made.is_terminal or width else Console(stderr=err, highlight=False, width=120)
+    if made.is_terminal or width or os.environ.get("COLUMNS", "").isdigit():
+        return made
+    return Console(stderr=err, highlight=False, width=120)
 
 
 def as_json(data: Any) -> None:
@@ -33,7 +36,8 @@ def as_json(data: Any) -> None:
 def next_steps(*commands: str) -> None:
     """The next useful commands, on stderr, so that stdout stays the result."""
     for number, command in enumerate(commands):
-        typer.echo(f"{'next: ' if number == 0 else '      '}{command}", err=True)
+        head = "next: " if number == 0 else "      "
+        typer.echo(typer.style(head, dim=True) + typer.style(command, fg="cyan"), err=True)  # plain where nobody sees colours
 
 
 def open_store(path: Path | None) -> Store:

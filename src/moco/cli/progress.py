@@ -9,15 +9,28 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.table import Column
+from rich.text import Text
+
+ROOMY = 100
+"""Terminal width from which the pace has elapsed time and tokens per second beside the time left."""
+
+
+class Pace(ProgressColumn):
+    """Time elapsed, time left and tokens per second, on the line of the whole run only."""
+
+    def __init__(self, bars: Bars, roomy: bool) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+        self.bars, self.roomy = bars, roomy
+
+    def render(self, task: Task) -> Text:
+        if not task.fields.get("whole"):
+            return Text("")
+        left = "-:--:--" if task.time_remaining is None else _clock(task.time_remaining)
+        if not self.roomy:
+            return Text(f"{left} left", style="cyan")
+        return Text(f"{_clock(task.elapsed or 0)}, {left} left, {_short(self.bars.rate)} tokens/s", style="cyan")
 
 
 class Bars:
@@ -25,18 +38,21 @@ class Bars:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        roomy = console.width >= ROOMY
+        bar, pace = (20, 42) if roomy else (12, 12)
+        room = min(52, max(16, console.width - bar - pace - 16))  # what is left beside spinner, counts and gaps
+        described = Column(no_wrap=True, overflow="ellipsis", min_width=room, max_width=room)  # one width: the bars stand still
         self.progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            SpinnerColumn(finished_text=" "),
+            TextColumn("{task.description}", markup=False, table_column=described),
+            BarColumn(bar_width=bar),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            Pace(self, roomy),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self.items = self.progress.add_task("preparing", total=None)
+        self.items = self.progress.add_task("preparing", total=None, whole=True)
         self.here = self.progress.add_task("cell", total=None, visible=False)
         self.fitting = self.progress.add_task("fit", total=None, visible=False)
         self.cells = self.total = self.seen = self.tokens = 0
@@ -58,13 +74,13 @@ class Bars:
 
     def cell(self, label: str, task: str, seed: int, items: int, kept: int) -> None:
         self.seen += 1
-        self.name = f"[{self.seen}/{self.cells}] {label} on {task}, seed {seed}"
+        self.name = f"{label} on {task}, seed {seed}"
         self.progress.update(self.fitting, visible=False)
         self.progress.update(self.items, description=self._overall(), advance=kept)
         self.progress.reset(self.here, description=f"  {self.name}", total=items, completed=kept, visible=True)
         if not self.console.is_terminal:
             more = f" ({kept} kept)" if kept else ""
-            self.console.print(f"{self.name}: {items} items{more}", markup=False)
+            self.console.print(f"[{self.seen}/{self.cells}] {self.name}: {items} items{more}", markup=False)
 
     def fit(self, name: str, done: int, total: int) -> None:
         self.progress.update(self.fitting, description=f"  {name}", completed=done, total=total, visible=done < total)
@@ -75,8 +91,12 @@ class Bars:
         self.progress.update(self.here, advance=1)
 
     def _overall(self) -> str:
-        rate = self.tokens / max(time.monotonic() - self.started, 1e-3)
-        return f"{self.cells} cells, {_short(self.tokens)} tokens, {_short(rate)} tokens/s"
+        return f"cell {self.seen} of {self.cells}, {_short(self.tokens)} tokens"
+
+    @property
+    def rate(self) -> float:
+        """Tokens per second since the beginning."""
+        return self.tokens / max(time.monotonic() - self.started, 1e-3)
 
     def note(self, text: str) -> None:
         self.console.print(text, markup=False)
@@ -85,6 +105,11 @@ class Bars:
     def summary(self) -> str:
         """What was done, in one line."""
         return f"{self.seen} cells, {_short(self.tokens)} tokens, {time.monotonic() - self.started:.0f} s"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
 def _short(count: float) -> str:

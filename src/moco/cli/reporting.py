@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from moco.cli.output import as_json, console, next_steps
 from moco.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from moco.study import RunData
 
 
 def report(
@@ -15,6 +19,7 @@ def report(
     json: bool = typer.Option(False, "--json", help="The results as JSON."),
     md: bool = typer.Option(False, "--md", help="The leaderboard as a Markdown table."),
     csv: bool = typer.Option(False, "--csv", help="The leaderboard as CSV."),
+    html: Path | None = typer.Option(None, "--html", metavar="FILE", help="Write plots, tests and transcripts as one HTML file."),
 ) -> None:
     """The leaderboard of a run, with intervals and honest comparisons.
 
@@ -23,8 +28,9 @@ def report(
     from moco.report.terminal import as_csv, as_markdown, render
     from moco.study import load_run
 
-    if json + md + csv > 1:
-        raise ConfigError("more than one format is asked for", where="moco report", remedy="give one of --json, --md, --csv")
+    if json + md + csv + (html is not None) > 1:
+        remedy = "give one of --json, --md, --csv, --html"
+        raise ConfigError("more than one format is asked for", where="moco report", remedy=remedy)
     data = load_run(run)
     if json:
         as_json(data.results)
@@ -32,8 +38,22 @@ def report(
         typer.echo(as_markdown(data.results))
     elif csv:
         typer.echo(as_csv(data.results), nl=False)
+    elif html is not None:
+        typer.echo(f"report, one file for any browser: {_written(data, html)}", err=True)
     else:
         shown = console()
         for part in render(data.results, shown.width):
             shown.print(part)
-        next_steps(f"moco report {run} --md", f'moco ask {run}/cells/ID "your question"')
+        next_steps(f"moco report {run} --html {run / 'report.html'}", f'moco ask {run}/cells/ID "your question"')
+
+
+def _written(run: RunData, file: Path) -> Path:
+    from moco.report.html import write_report
+
+    if file.is_dir():
+        raise ConfigError(f"{file} is a folder", where="--html", remedy=f"name a file, such as {file / 'report.html'}")
+    try:
+        return write_report(run, file)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ConfigError(f"cannot write {file}", where="--html", why=why, remedy="name a file that can be written") from error

@@ -19,7 +19,7 @@ def demo(
     out: Path = typer.Option(Path("runs/demo"), "--out", "-o", help="Run directory; the same one is continued."),
     store: Path | None = typer.Option(None, "--store", help="Cache file instead of the one under $MOCO_HOME."),
 ) -> None:
-    """The embedded playground: four tiny experts collaborate, in minutes on a laptop, ending with a leaderboard.
+    """The embedded playground: four tiny experts collaborate, in minutes on a laptop, ending with a leaderboard and a report.
 
     Example:  moco demo
     """
@@ -71,6 +71,7 @@ def _preview(study: Study, file: Path, out: Path, json: bool) -> None:
 
 def _execute(study: Study, out: Path, store: Path | None, command: str, json: bool = False) -> None:
     from moco.cli.progress import Bars
+    from moco.report.html import write_report
     from moco.report.terminal import render
 
     with Bars(console(err=True)) as watch:
@@ -81,7 +82,9 @@ def _execute(study: Study, out: Path, store: Path | None, command: str, json: bo
         shown = console()
         for part in render(data.results, shown.width):
             shown.print(part)
+    report = write_report(data, out / "report.html")
     typer.echo(f"{watch.summary}; results in {out}", err=True)
+    typer.echo(f"report, one file for any browser: {report}", err=True)
     if not data.results["complete"]:
         failed = data.results.get("failed_items", 0)
         typer.echo(f"incomplete: {failed} items failed; the same command tries them again: {command} -o {out}", err=True)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from moco.report.columns import BAR, Column, fitted, span
 from moco.report.text import clean, shorten
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 Results = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -23,6 +25,12 @@ Row = Mapping[str, Any]
 COLORS = {"baseline": "white", "routing": "cyan", "text": "green", "logit": "magenta", "weight": "yellow"}
 MANY = 0.1
 """From this share on, unparsed and truncated answers are warned of."""
+SURE = 0.05
+"""Adjusted p below which a difference is coloured."""
+FAULTS = {"unparsed": 70, "truncated": 65}
+"""Shares of answers that say more about the prompt than about the method, with the rank of their columns."""
+DRAWN = (14, 32)
+"""Fewest and most characters of the picture of the intervals."""
 ROLES = {"method": "", "member": "alone", "equal_tokens": "equal tok."}
 
 
@@ -30,10 +38,12 @@ def render(results: Results, width: int = 120) -> list[RenderableType]:
     """What a terminal of ``width`` characters shows of a run, in order."""
     from rich.text import Text
 
-    out: list[RenderableType] = [_table(results, width)]
-    if len(results["tasks"]) > 1 and results["comparisons"]:
-        out.append(_comparisons(results))
-    out += [Text(line) for line in notes(results)]
+    out: list[RenderableType] = [Text(header(results), style="bold"), "", _leaderboard(results, width), ""]
+    rows = paired_rows(results)
+    if rows:
+        out += [Text("paired, question by question; p adjusted by Holm", style="bold"), "", _paired(results, rows, width), ""]
+    never = [name for name in FAULTS if not _occurs(results, name)]
+    out += [Text(line) for line in (*notes(results), *([f"no answer was {' or '.join(never)}"] if never else []))]
     out += [Text(f"warning: {line}", style="yellow") for line in warnings(results)]
     return out
 
@@ -45,62 +55,127 @@ def header(results: Results) -> str:
     return f"{tasks}; {len(seeds)} seed{'s' if len(seeds) != 1 else ''} ({', '.join(map(str, seeds))}); 95 % intervals"
 
 
-def _table(results: Results, width: int) -> Table:
-    """The leaderboard; where ``width`` is short, the columns that matter least are left out (--csv has them all)."""
-    from rich import box
-    from rich.table import Table
+def _leaderboard(results: Results, width: int) -> Table:
+    """Every row of the run; where ``width`` is short, the columns that matter least are left out (--csv has them all)."""
+    rows: list[Row] = list(results["leaderboard"])
+    many = list(results["tasks"]) if len(results["tasks"]) > 1 else []
+    columns: list[Column[Row]] = [
+        Column("", lambda r: _colored(clean(r["label"]), r), 100, left=True),
+        Column("level", lambda r: _colored(ROLES.get(r["role"], r["role"]) or r["level"], r), 60, left=True),
+        Column("score", score, 99),
+        *(Column(clean(t).rsplit("/", 1)[-1], partial(_on_task, task=t), 55) for t in many),
+        Column("n", lambda r: str(r["n"]), 80),
+        Column("vs best single", partial(_difference, results), 90),
+        *(_share(name, rank) for name, rank in FAULTS.items() if _occurs(results, name)),
+        Column("tokens/\nquery", lambda r: f"{r['tokens_per_query']:.0f}", 75),
+        Column("calls/\nquery", lambda r: f"{r['calls_per_query']:.1f}", 50),
+    ]
+    if len(results["seeds"]) > 1:
+        columns.append(Column("seed\nsd", lambda r: "-" if r["seeds_sd"] is None else f"{r['seeds_sd']:.3f}", 45))
+    return fitted(columns, rows, width, partial(_drawn, results))
+
+
+def _share(name: str, rank: int) -> Column[Row]:
+    return Column(f"{name}\n%", lambda r: f"{100 * r[name]:.1f}", rank)
+
+
+def _occurs(results: Results, name: str) -> bool:
+    return any(row[name] for row in results["leaderboard"])
+
+
+def _colored(text: str, row: Row) -> Text:
     from rich.text import Text
 
-    many = list(results["tasks"]) if len(results["tasks"]) > 1 else []
-    wide, roomy = width >= 110 + 9 * len(many), width >= 95
-    columns: list[tuple[str, Callable[[Row], str]]] = [
-        ("score", score),
-        *((clean(t).rsplit("/", 1)[-1], partial(_on_task, task=t)) for t in many if wide),
-        ("n", lambda r: str(r["n"])),
-        ("vs best single", partial(versus, results)),
-        ("unparsed\n%", lambda r: f"{100 * r['unparsed']:.1f}"),
-        *([("truncated\n%", lambda r: f"{100 * r['truncated']:.1f}")] if roomy else []),
-        ("tokens/\nquery", lambda r: f"{r['tokens_per_query']:.0f}"),
-    ]
-    if wide:
-        columns.append(("calls/\nquery", lambda r: f"{r['calls_per_query']:.1f}"))
-        if len(results["seeds"]) > 1:
-            columns.append(("seed\nsd", lambda r: "-" if r["seeds_sd"] is None else f"{r['seeds_sd']:.3f}"))
-    table = Table(title=header(results), box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title_justify="left")
-    table.add_column("", overflow="fold", min_width=14)
-    if roomy:
-        table.add_column("level", no_wrap=True)
-    for title, _ in columns:
-        table.add_column(Text(title), justify="right", no_wrap=True)
+    return Text(text, style=COLORS.get(row["level"], "white") if row["role"] == "method" else "bright_black")
+
+
+def _drawn(results: Results, room: int) -> Column[Row] | None:
+    """The intervals as a picture of ``room`` characters with a bar at the best single on dev; None where there is no room."""
+    known = [r for r in results["leaderboard"] if r["low"] is not None]
+    if not known or room < DRAWN[0]:
+        return None
+    room = min(room, DRAWN[1])
+    axis = (min(r["low"] for r in known), max(r["high"] for r in known))
+    mark = best_single_mean(results)
+
+    def draw(row: Row) -> Text | str:
+        if row["low"] is None:
+            return ""
+        drawn = _colored(span(row["low"], row["mean"], row["high"], axis, mark, room), row)
+        drawn.highlight_words(BAR, "bright_black")
+        return drawn
+
+    return Column(f"{axis[0]:.2f}{axis[1]:>{room - 4}.2f}", draw, 0, left=True)
+
+
+def best_single_mean(results: Results) -> float | None:
+    """Mean over the tasks of the best single on dev, as a method on every task was compared with it; None without one."""
     for row in results["leaderboard"]:
-        color = COLORS.get(row["level"], "white") if row["role"] == "method" else "bright_black"
-        level = [Text(ROLES.get(row["role"], row["role"]) or row["level"], style=color)] if roomy else []
-        table.add_row(Text(clean(row["label"]), style=color), *level, *(Text(show(row)) for _, show in columns))
-    return table
+        found = _against(results, row["label"], "best_single_on_dev") if row["role"] == "method" else []
+        if found and len(found) == len(results["tasks"]) and row["mean"] is not None:
+            return float(row["mean"] - sum(c["difference"] for c in found) / len(found))
+    return None
 
 
 def _on_task(row: Row, task: str) -> str:
     return f"{row['tasks'][task]:.3f}" if task in row["tasks"] else "-"
 
 
-def _comparisons(results: Results) -> Table:
-    from rich import box
-    from rich.table import Table
+def _difference(results: Results, row: Row) -> Text:
+    from rich.text import Text
 
-    table = Table(
-        title="paired with the best single on dev, task by task", box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left"
-    )
-    for title in ("method", "task", "reference"):
-        table.add_column(title, overflow="fold")
-    for title in ("difference", "p (Holm)", "won/lost/tied", "n"):
-        table.add_column(title, justify="right", no_wrap=True)
+    found = _against(results, row["label"], "best_single_on_dev") if row["role"] == "method" else []
+    return Text(versus(results, row), style=_verdict(found[0]) if len(found) == 1 else "")
+
+
+def _verdict(comparison: Row) -> str:
+    """Green for better, red for worse, where chance is an unlikely reason."""
+    if comparison["p_holm"] >= SURE:
+        return ""
+    return "green" if comparison["difference"] > 0 else "red"
+
+
+def paired_rows(results: Results) -> list[dict[str, Any]]:
+    """One row per method and task with its comparisons, ``best_single_on_dev`` and ``equal_tokens``; None where there is none."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
     for c in results["comparisons"]:
-        if c["against"] == "best_single_on_dev":
-            difference = f"{c['difference']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}]"
-            counts = f"{c['wins']}/{c['losses']}/{c['ties']}"
-            names = [clean(c[k]) for k in ("label", "task", "reference")]
-            table.add_row(*names, difference, p_value(c["p_holm"]), counts, str(c["n"]))
-    return table
+        if c["against"] in ("best_single_on_dev", "equal_tokens"):
+            empty = {"label": c["label"], "task": c["task"], "best_single_on_dev": None, "equal_tokens": None}
+            rows.setdefault((c["label"], c["task"]), empty)[c["against"]] = c
+    return list(rows.values())
+
+
+def _paired(results: Results, rows: Sequence[dict[str, Any]], width: int) -> Table:
+    """Each method beside the best single on dev and beside its equal-token baseline."""
+    from rich.text import Text
+
+    def of(against: str, show: Any, colored: bool = False) -> Any:
+        def cell(row: dict[str, Any]) -> Text:
+            c = row[against]
+            return Text("-") if c is None else Text(show(c), style=_verdict(c) if colored else "")
+
+        return cell
+
+    colors = {r["label"]: COLORS.get(r["level"], "white") for r in results["leaderboard"] if r["role"] == "method"}
+    columns: list[Column[dict[str, Any]]] = [
+        Column("", lambda r: Text(clean(r["label"]), style=colors.get(r["label"], "")), 100, left=True)
+    ]
+    if len(results["tasks"]) > 1:
+        columns.append(Column("task", lambda r: clean(r["task"]), 98, left=True))
+    for against, title, rank in (("best_single_on_dev", "vs best single", 6), ("equal_tokens", "vs equal tokens", 0)):
+        columns += [
+            Column(title, of(against, lambda c: f"{c['difference']:+.3f}", colored=True), 90 + rank),
+            Column("95 %", of(against, lambda c: f"[{c['low']:+.3f}, {c['high']:+.3f}]"), 50 + rank),
+            Column("p", of(against, lambda c: p_value(c["p_holm"])), 80 + rank),
+            Column("won/lost\n/tied", of(against, lambda c: f"{c['wins']}/{c['losses']}/{c['ties']}"), 30 + rank),
+        ]
+    columns.append(Column("the rival", of("equal_tokens", lambda c: shorten(c["reference"], 24)), 20, left=True))
+    columns.append(Column("n", of("best_single_on_dev", lambda c: str(c["n"])), 25))
+    return fitted(columns, rows, width)
+
+
+def _against(results: Results, label: str, against: str) -> list[Row]:
+    return [c for c in results["comparisons"] if c["label"] == label and c["against"] == against]
 
 
 def score(row: Row) -> str:
@@ -116,7 +191,7 @@ def versus(results: Results, row: Row) -> str:
     """The difference to the best single on dev: with its adjusted p on one task, the mean over several."""
     if row["role"] != "method":
         return ""
-    found = [c for c in results["comparisons"] if c["label"] == row["label"] and c["against"] == "best_single_on_dev"]
+    found = _against(results, row["label"], "best_single_on_dev")
     if not found:
         return ""
     if len(found) == 1:
@@ -134,7 +209,7 @@ def percent(share: float) -> str:
 
 
 def notes(results: Results) -> list[str]:
-    """The lines below the table: the references, the equal-token baseline, the share of settings won."""
+    """The lines below the tables: the references and the share of settings won."""
     out = []
     for task in results["tasks"]:
         chosen = results["best_on_dev"].get(task)
@@ -145,12 +220,6 @@ def notes(results: Results) -> list[str]:
         if oracle:
             best = max(oracle, key=lambda r: r["tasks"][task])
             out.append(f"oracle single (best on test), {clean(task)}: {clean(best['label'])}, {best['tasks'][task]:.3f}")
-    for c in results["comparisons"]:
-        if c["against"] == "equal_tokens":
-            out.append(
-                f"{clean(c['label'])} vs {clean(c['reference'])} (equal tokens) on {clean(c['task'])}: {c['difference']:+.3f} "
-                f"[{c['low']:+.3f}, {c['high']:+.3f}], p {p_value(c['p_holm'])} (Holm), n={c['n']}"
-            )
     won = results["share_won"]
     if won is not None and won["n"]:
         ties = f", {won['ties']} tied" if won["ties"] else ""
@@ -197,7 +266,7 @@ def as_csv(results: Results) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*COLUMNS, *(f"task:{t}" for t in tasks), "difference_to_best_single", "p_holm"])
     for row in results["leaderboard"]:
-        found = [c for c in results["comparisons"] if c["label"] == row["label"] and c["against"] == "best_single_on_dev"]
+        found = _against(results, row["label"], "best_single_on_dev")
         own = found if row["role"] == "method" and len(found) == 1 else []
         paired = [own[0]["difference"], own[0]["p_holm"]] if own else ["", ""]
         values = ["" if row[c] is None else _plain(row[c]) for c in COLUMNS]
@@ -214,16 +283,23 @@ def _plain(value: Any) -> Any:
 
 
 def as_markdown(results: Results) -> str:
-    """The leaderboard as a Markdown table with the lines below it."""
+    """The leaderboard and the comparisons as Markdown tables with the lines below them."""
     head = ["method", "level", "score", "n", "vs best single", "unparsed", "truncated", "tokens/query"]
     rows: list[Sequence[str]] = [head, ["---", "---", *["---:"] * 6]]
     for r in results["leaderboard"]:
         level = ROLES.get(r["role"], r["role"]) or r["level"]
         rates = [percent(r["unparsed"]), percent(r["truncated"]), f"{r['tokens_per_query']:.0f}"]
         rows.append([_cell(r["label"]), level, score(r), str(r["n"]), versus(results, r), *rates])
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    pairs: list[Sequence[str]] = [["method", "task", "against", "difference", "p (Holm)", "won/lost/tied", "n"]]
+    pairs.append(["---", "---", "---", *["---:"] * 4])
+    for c in (c for row in paired_rows(results) for c in (row["best_single_on_dev"], row["equal_tokens"]) if c is not None):
+        rival = _cell(c["reference"]) + (" (equal tokens)" if c["against"] == "equal_tokens" else " (best single on dev)")
+        difference = f"{c['difference']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}]"
+        counts = f"{c['wins']}/{c['losses']}/{c['ties']}"
+        pairs.append([_cell(c["label"]), _cell(c["task"]), rival, difference, p_value(c["p_holm"]), counts, str(c["n"])])
+    tables = ["\n".join("| " + " | ".join(row) + " |" for row in t) for t in (rows, pairs) if len(t) > 2]
     lines = [f"- {line}" for line in (*notes(results), *(f"warning: {w}" for w in warnings(results)))]
-    return "\n".join([header(results), "", table, "", *lines])
+    return "\n\n".join([header(results), *tables, "\n".join(lines)])
 
 
 def _cell(text: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from moco.study.cell import Cell
 from moco.study.outcomes import Outcome
-from moco.study.statistics import Comparison, holm, interval, over_seeds, paired, share_won
+from moco.study.statistics import Comparison, holm, interval_of_means, over_seeds, paired, share_won
 from moco.study.summary import Summary, summarise
 
 AGAINST = ("best_single_on_dev", "oracle_single", "equal_tokens")
@@ -124,9 +124,9 @@ def _row(role: str, label: str, tasks: Mapping[str, list[Finished]]) -> dict[str
     total = summarise([o for f in every for o in f.outcomes])
     scores = [s for scored in items.values() for s in scored.values()]
     mean = float(np.mean(list(means.values()))) if scores else None
-    bounds = interval(scores) if scores else None
+    bounds = interval_of_means([list(scored.values()) for scored in items.values()])
     seeds = sorted({f.cell.seed for f in every})
-    per_seed = {s: [o.score for f in every if f.cell.seed == s for o in f.outcomes if o.score is not None] for s in seeds}
+    per_seed = {s: [_mean([f]) for f in every if f.cell.seed == s and f.summary.n] for s in seeds}
     spread = over_seeds({s: v for s, v in per_seed.items() if v})[1] if scores else None
     return {
         "label": label,

@@ -198,6 +198,11 @@ class StudyConfig(_Strict):
         for index, member in enumerate(self.pool):
             if _reaches(member.name, inside):
                 raise _fault(f"member '{member.name}' contains itself", "take it out of 'members'", "pool", index, "members")
+        entries = [(("pool", i), m) for i, m in enumerate(self.pool)] + [(("aux", role), m) for role, m in self.aux.items()]
+        for place, member in entries:
+            for index, name in enumerate(member.members or ()):
+                if name not in inside and "/" not in name and not Path(name).exists():
+                    raise _fault(f"'{name}' is not in the pool", did_you_mean(name, inside), *place, "members", index)
         known = set(inside) | {m.model for m in self.pool if m.model}
         for index, method in enumerate(self.methods):
             for path, who in method.names():

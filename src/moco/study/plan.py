@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
-from moco.collab import Method, Progress, examples, fit, load_method, silent
+from moco.collab import Collaboration, Method, Progress, examples, fit, load_method, silent
 from moco.collab.run import Run
 from moco.core.answering import KINDS
 from moco.core.errors import ConfigError, MocoError
 from moco.core.types import Sampling
-from moco.models.member import MemberSpec
+from moco.models.member import MemberSpec, build
 from moco.models.pool import Pool
+from moco.models.protocol import Capabilities, CapabilityName
 from moco.models.store import Store
 from moco.study.cell import Cell
 from moco.study.config import MemberConfig, MethodConfig, StudyConfig, TaskConfig
@@ -70,43 +71,78 @@ def load_methods(config: StudyConfig) -> dict[str, Method]:
     return methods
 
 
+class Unfitted(Collaboration):
+    """Stands in for a model that only fitting makes (a merge, a group): it is not refused for what it may turn out to do."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(frozenset(get_args(CapabilityName)))
+
+
 async def build_pool(
-    config: StudyConfig, tasks: Mapping[str, Task], seed: int, store: Store, progress: Progress = silent
+    config: StudyConfig,
+    tasks: Mapping[str, Task],
+    seed: int,
+    store: Store,
+    progress: Progress = silent,
+    *,
+    fitted: bool = True,
 ) -> Pool:
-    """The pool of one seed. A collaboration member is fitted here, on the fit part of its task's dev only."""
+    """The pool of one seed. A collaboration member is fitted here, on the fit part of its task's dev only.
+
+    Without ``fitted`` it stays as it is and nothing is generated, but whatever can be wrong with it is found; a fault names
+    the entry, and for a member of a collaboration its place in ``members``.
+    """
     sampling = config.sampling.over()
+    places = {m.name: f"pool[{number}]" for number, m in enumerate(config.pool)}
+    named = {m.name: m for m in config.pool}
     built: dict[str, MemberSpec] = {}
 
-    async def member(entry: MemberConfig) -> MemberSpec:
-        if entry in config.pool and entry.name in built:
-            return built[entry.name]
-        if entry.method is None:
-            options = {"adapter": entry.adapter} if entry.adapter else {}
-            spec = MemberSpec(
-                entry.model, entry.name, entry.description, entry.role or "", entry.cost or 1.0, entry.backend or "", options
-            )
-        else:
-            spec = MemberSpec(await team(entry), entry.name, entry.description, entry.role or "")
-        if entry in config.pool:
-            built[entry.name] = spec
+    async def member(entry: MemberConfig, place: str) -> MemberSpec:
+        if entry.method is not None:
+            return MemberSpec(await team(entry, place), entry.name, entry.description, entry.role or "")
+        options = {"adapter": entry.adapter} if entry.adapter else {}
+        cost = 1.0 if entry.cost is None else entry.cost
+        spec = MemberSpec(entry.model, entry.name, entry.description, entry.role or "", cost, entry.backend or "", options)
+        with placed(place):
+            build(spec, 0, store)
         return spec
 
-    async def team(entry: MemberConfig) -> Any:
-        named = {m.name: m for m in config.pool}
-        inside = [await member(named[name]) if name in named else MemberSpec(name) for name in entry.members or ()]
-        pool = Pool(inside, store=store)
-        method = load_method(entry.method or "", **entry.options)
-        method.check(pool)
+    async def pooled(name: str) -> MemberSpec:
+        if name not in built:
+            built[name] = await member(named[name], places[name])
+        return built[name]
+
+    async def inner(name: str, place: str) -> MemberSpec:
+        if name in named:
+            return await pooled(name)
+        with placed(place):
+            build(MemberSpec(name), 0, store)
+        return MemberSpec(name)
+
+    async def team(entry: MemberConfig, place: str) -> Any:
+        inside = [await inner(name, f"{place}.members[{i}]") for i, name in enumerate(entry.members or ())]
+        with placed(f"{place}.members"):
+            pool = Pool(inside, store=store)
+        with placed(place):
+            method = load_method(entry.method or "", **entry.options)
+            method.check(pool)
         task = None
         if entry.fit_on is not None:
-            whole = tasks.get(entry.fit_on) or load_task(entry.fit_on)
+            with placed(f"{place}.fit_on"):
+                whole = tasks.get(entry.fit_on) or load_task(entry.fit_on)
             part = Run(seed, sampling).split(examples(whole, sampling, seed)).fit
             task = replace(whole, dev=[example.record for example in part])
-        fitted = await fit(method, pool, task, sampling=sampling, seed=seed, progress=progress)
-        return fitted.as_model(entry.name)
+        with placed(place):
+            if method.info.fit == "required" and task is None:
+                raise ConfigError(f"{method.info.name} must be fitted", remedy="name a task: fit_on: ...")
+            if not fitted:
+                kind = Collaboration if type(method).as_model is Method.as_model else Unfitted
+                return kind(method, pool, entry.name)
+            return (await fit(method, pool, task, sampling=sampling, seed=seed, progress=progress)).as_model(entry.name)
 
-    specs = [await member(entry) for entry in config.pool]
-    helpers = {role: await member(entry) for role, entry in config.aux.items()}
+    specs = [await pooled(entry.name) for entry in config.pool]
+    helpers = {role: await member(entry, f"aux.{role}") for role, entry in config.aux.items()}
     with placed("pool"):
         return Pool(specs, store=store, aux=helpers)
 
@@ -132,9 +168,11 @@ async def make_plan(
     seed: int,
     store: Store,
     progress: Progress = silent,
+    *,
+    fitted: bool = True,
 ) -> Plan:
-    """All cells of one seed that are known before anything has run."""
-    pool = await build_pool(config, tasks, seed, store, progress)
+    """All cells of one seed that are known before anything has run; ``fitted`` as in `build_pool`."""
+    pool = await build_pool(config, tasks, seed, store, progress, fitted=fitted)
     sampling = config.sampling.over()
     plan = Plan(seed, pool, dict(tasks), sampling)
     for task in tasks.values():

@@ -20,7 +20,7 @@ from moco.models import store as store_module
 from moco.models.cached import CachedModel
 from moco.models.store import Store
 from moco.study.analysis import Finished, analyse
-from moco.study.cell import Cell, CellFolder, write_json
+from moco.study.cell import Cell, CellFolder, write_json, write_lines
 from moco.study.config import StudyConfig
 from moco.study.outcomes import Outcome, answer_all
 from moco.study.plan import Plan, equal_token_cells, kinds_of, make_plan
@@ -77,6 +77,7 @@ class Runner:
     async def _run(self) -> dict[str, Any]:
         plans = [await make_plan(self.config, self.tasks, self.methods, s, self.store, self.watch.fit) for s in self.config.seeds]
         self._manifest(plans)
+        self._items()
         known = [c for p in plans for c in (*p.alone, *p.cells)]
         self.watch.plan(len(known), sum(len(c.task.test) for c in known))
         finished: list[Finished] = []
@@ -174,6 +175,23 @@ class Runner:
                 },
                 "prompts": {t.name: t.prompt.fingerprint() for t in self.tasks.values()},
             },
+        )
+
+    def _items(self) -> None:
+        """items.jsonl: every test question as it is asked and what it is graded against, for whoever reads the run later."""
+        write_lines(
+            self.out / "items.jsonl",
+            (
+                {
+                    "task": task.name,
+                    "id": record.id,
+                    "kind": task.kind_of(record),
+                    "question": task.messages(record)[-1].content,
+                    "gold": task.gold_of(record),
+                }
+                for task in self.tasks.values()
+                for record in task.test
+            ),
         )
 
     def _timing(self, plans: Sequence[Plan]) -> None:

@@ -83,6 +83,24 @@ def interval(scores: npt.ArrayLike, level: float = 0.95, seed: int = 0) -> tuple
     return _bootstrap(values, level, seed, RESAMPLES)
 
 
+def interval_of_means(groups: Sequence[npt.ArrayLike], level: float = 0.95) -> tuple[float, float] | None:
+    """Interval of the mean of the groups' means, every group weighing alike; None where no group has a score.
+
+    Recovers each group's variance from its own ``interval`` (Zou, Huang & Zhang 2009, Comput. Stat. Data Anal. 53), so one group
+    gives exactly its ``interval``. Groups are taken as independent. Raises DataError as ``interval`` does.
+    """
+    means, below, above = [], 0.0, 0.0
+    for group in groups:
+        bounds = interval(group, level)
+        if bounds is not None:
+            means.append(float(_scores(group, "scores").mean()))
+            below, above = below + (means[-1] - bounds[0]) ** 2, above + (bounds[1] - means[-1]) ** 2
+    if not means:
+        return None
+    centre = sum(means) / len(means)
+    return centre - math.sqrt(below) / len(means), centre + math.sqrt(above) / len(means)
+
+
 def mcnemar_exact(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Two-sided exact p that right/wrong ``a`` and ``b`` are right equally often; 1 where they never disagree.
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from moco.collab import Fitted, Method, Team, fit
 from moco.core.errors import ConfigError, DataError, did_you_mean
+from moco.core.registry import Registry
 from moco.core.runtime import RUNTIME
 from moco.models.pool import Pool, default_store
 from moco.models.store import Store
-from moco.study.cell import CellFolder
+from moco.study.cell import CellFolder, read_lines
 from moco.study.config import StudyConfig, load_study
 from moco.study.plan import build_pool, load_methods, load_one, load_tasks, make_plan, view_of
 from moco.study.runner import Runner, Unwatched, Watch
@@ -29,11 +31,16 @@ class Preview:
     tasks: dict[str, int]
 
 
+REPORTS: Registry[Callable[[RunData, Path], Path]] = Registry("report", "moco.reports")
+"""File ending to its writer: faces fill it through entry points, since a study knows no face."""
+
+
 class Study:
     """Methods x pool x tasks x seeds. Build it from YAML, run it into a folder, run it again to continue."""
 
     def __init__(self, config: StudyConfig) -> None:
         self.config = config
+        self._ran: Path | None = None
 
     @classmethod
     def from_yaml(cls, source: str | Path, overrides: Sequence[str] = ()) -> Study:
@@ -43,15 +50,10 @@ class Study:
     def check(self, store: Path | None = None) -> Preview:
         """Everything that can be wrong before a run: options, data, members, capabilities. Generates nothing.
 
-        Collaborations in the pool are checked as far as that is possible without fitting them.
+        Collaborations in the pool are checked without being fitted.
         """
         tasks, methods = load_tasks(self.config), load_methods(self.config)
-        if any(m.method for m in self.config.pool):
-            names = [m.name for m in self.config.pool]
-            cells = [f"{label} on {task}" for task in tasks for label in (*(names if self.config.baselines else ()), *methods)]
-            return Preview(cells * len(self.config.seeds), names, {t.name: len(t.test) for t in tasks.values()})
-        opened = _open(store)
-        plan = RUNTIME.run(make_plan(self.config, tasks, methods, self.config.seeds[0], opened))
+        plan = RUNTIME.run(make_plan(self.config, tasks, methods, self.config.seeds[0], _open(store), fitted=False))
         cells = [f"{c.label} on {c.task.name}" for c in (*plan.alone, *plan.cells)] * len(self.config.seeds)
         return Preview(cells, plan.pool.names, {t.name: len(t.test) for t in tasks.values()})
 
@@ -64,7 +66,20 @@ class Study:
         folder = Path(out)
         runner = Runner(self.config, tasks, methods, folder, _open(store), watch or Unwatched())
         RUNTIME.run(runner.run())
+        self._ran = folder
         return RunData(folder)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report of this study's last run to ``path``, of a kind its ending names (.html); returns the path.
+
+        Where this process has not run the study, the run directory ``path`` lies in is reported. Raises ConfigError for
+        an ending nobody writes, DataError where there is no finished run.
+        """
+        file = Path(path)
+        kind = file.suffix.lstrip(".").lower()
+        if kind not in REPORTS:
+            raise ConfigError(f"a report ending in '{file.suffix}'", where=str(file), remedy=did_you_mean(kind, REPORTS.names()))
+        return REPORTS.get(kind)(RunData(self._ran or file.parent), file)
 
 
 class RunData:
@@ -78,6 +93,14 @@ class RunData:
 
     def cell(self, cell_id: str) -> CellFolder:
         return CellFolder(self.path, cell_id)
+
+    @cached_property
+    def items(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """By task and id: question as asked, gold, kind; empty for a run that did not keep them."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for line in read_lines(self.path / "items.jsonl"):
+            found.setdefault(line["task"], {})[line["id"]] = line
+        return found
 
     def frame(self) -> list[dict[str, Any]]:
         """One row per answered item of every cell, ready for a data frame."""
