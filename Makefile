@@ -49,8 +49,12 @@ playground-release: setup
 bench: setup
 	$(BIN)/python benchmarks/batches.py
 
+# Generated pages, the site built strictly without the network, and every example executed.
 docs: setup
-	$(BIN)/python -m pytest -q tests/test_readme.py
+	@$(BIN)/python -c 'import material' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[docs]'
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict -q
+	$(BIN)/python -m pytest -q -rs tests/docs tests/test_readme.py
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist site

@@ -1,0 +1,136 @@
+"""Writes docs/methods.md (from the registry) and docs/cli.md (from the commands); with ``--check``, only compares.
+
+Run from anywhere: ``.venv/bin/python docs/generate.py``. Exit code 1 of ``--check`` means that a page is not up to date.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from moco.cli.app import app
+from moco.cli.described import describe, method_class
+from moco.collab import METHODS
+
+DOCS = Path(__file__).parent
+COMMAND = ".venv/bin/python docs/generate.py"
+WIDTH = 88
+LEVELS = ("baseline", "routing", "text", "logit", "weight")
+
+METHODS_HEAD = f"""\
+# Methods
+
+*This page is written by `{COMMAND}` from what the methods say of themselves; `moco methods NAME` prints the same.*
+
+*Level* is the level of collaboration: a baseline, routing (who speaks), text (exchanged messages), logit (combined next-token
+distributions) or weight (combined parameters). *Cost* is what one query costs, for n members. *Fit* says whether a method
+learns from labelled dev questions: never, optionally (without them it falls back to a stated rule), or by need. Options are
+given at the method's entry in a [study](first-study.md), or to `moco.load_method`; unknown options are refused.
+"""
+CLI_HEAD = f"""\
+# Commands
+
+*This page is written by `{COMMAND}` from the commands themselves; `moco COMMAND --help` prints the same.*
+
+Exit codes: 0 done; 1 a fault of moco or of a backend; 2 a fault of the command line, the study or the data; 3 a run that ended
+with failed items; 130 stopped by Ctrl-C. Errors go to stderr as what, where, why and remedy; `--debug`, anywhere on the line,
+adds the traceback. The cache is under `$MOCO_HOME` (default `~/.cache/moco`).
+"""
+
+
+def paper(reference: str | None) -> str:
+    """A link where the paper is on arXiv."""
+    if reference is None:
+        return "none"
+    number = reference.removeprefix("arXiv:")
+    return f"[{reference}](https://arxiv.org/abs/{number})" if number != reference else reference
+
+
+def cell(text: Any) -> str:
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def methods_page() -> str:
+    """The package's own methods, by level and name; what other packages or a user's files register is not documented here."""
+    classes = [method_class(name) for name in METHODS.names()]
+    found = [describe(cls) for cls in classes if cls.__module__.startswith("moco.methods.")]
+    found.sort(key=lambda m: (LEVELS.index(m["level"]), m["name"]))
+    lines = [METHODS_HEAD, "| method | level | paper | fit | members | cost |", "|---|---|---|---|---|---|"]
+    for m in found:
+        about = (f"[{m['name']}](#{m['name']})", m["level"], paper(m["paper"]), m["fit"], m["members"], m["cost"] or "not stated")
+        lines.append("| " + " | ".join(cell(a) for a in about) + " |")
+    for m in found:
+        lines += ["", *one_method(m)]
+    return "\n".join(lines) + "\n"
+
+
+def one_method(m: dict[str, Any]) -> Iterator[str]:
+    """A section: what it does, options, presets, fidelity."""
+    yield f"## {m['name']} {{#{m['name']}}}"
+    yield ""
+    yield m["doc"]
+    yield ""
+    yield f"*Level* {m['level']}; *paper* {paper(m['paper'])}; *fit* {m['fit']}; *members* {m['members']}."
+    if m["roles"]:
+        yield f"*Roles* {', '.join(m['roles'])}."
+    for who, caps in m["needs"].items():
+        yield f"*Needs* {', '.join(caps)} of {'every member' if who == '*' else f'the role {who}'}."
+    if m["cost"]:
+        yield f"*Cost* {m['cost']}."
+    if m["options"]:
+        yield ""
+        yield from ("| option | values | default | meaning |", "|---|---|---|---|")
+        for o in m["options"]:
+            default = "must be given" if o["required"] else f"`{cell(repr(o['default']))}`"
+            yield f"| `{o['name']}` | `{cell(o['type'])}` | {default} | {cell(o['doc'])} |"
+    if m["presets"]:
+        yield ""
+        for name, values in m["presets"].items():
+            yield f"- preset `{name}`: " + (", ".join(f"`{k}={v!r}`" for k, v in values.items()) or "the defaults")
+    if m["fidelity"]:
+        yield ""
+        yield "Fidelity:"
+        yield ""
+        yield from (f"- {line}" for line in m["fidelity"])
+
+
+def cli_page() -> str:
+    """Every command with its help."""
+    root = typer.main.get_command(app)
+    lines = [CLI_HEAD]
+    for depth, name, text in walk(root, "moco", None, 2):
+        lines += [f"{'#' * depth} `{name}`", "", "```text", text, "```", ""]
+    return "\n".join(lines)
+
+
+def walk(command: Any, name: str, above: Any, depth: int) -> Iterator[tuple[int, str, str]]:
+    """(heading depth, command line, help), groups before what they hold."""
+    context = command.context_class(command, info_name=name, parent=above, terminal_width=WIDTH, max_content_width=WIDTH)
+    yield depth, context.command_path, "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
+    for inner in getattr(command, "commands", {}):
+        yield from walk(command.commands[inner], inner, context, 2 if above is None else 3)
+
+
+def pages() -> dict[Path, str]:
+    """The generated pages by path."""
+    return {DOCS / "methods.md": methods_page(), DOCS / "cli.md": cli_page()}
+
+
+def main() -> int:
+    stale = [p for p, text in pages().items() if not p.exists() or p.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv[1:]:
+        for path in stale:
+            sys.stderr.write(f"docs/{path.name} is not up to date; write it again with: {COMMAND}\n")
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(pages()[path], encoding="utf-8")
+        sys.stdout.write(f"wrote {path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
