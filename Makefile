@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.moco-installed
 TORCH_INDEX ?=
 WORKERS ?= 2
+SOURCES := src tests docs benchmarks
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
@@ -30,14 +31,14 @@ test: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not slow'
 
 check: setup
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: setup
-	$(BIN)/ruff format src tests
-	$(BIN)/ruff check --fix src tests
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
 
 nightly: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
@@ -51,7 +52,6 @@ bench: setup
 
 # Generated pages, the site built strictly without the network, and every example executed.
 docs: setup
-	@$(BIN)/python -c 'import material' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[docs]'
 	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict -q
 	$(BIN)/python -m pytest -q -rs tests/docs tests/test_readme.py

@@ -1,4 +1,5 @@
-"""Draws docs/images/*.svg: what real commands print on a real (pseudo) terminal, in their own colours.
+"""Draws docs/images/*.svg, what real commands print on a real (pseudo) terminal, in their own colours, and report.png, the
+report of the run in a browser (needs Playwright and a Chromium; without one it is left as it is).
 
 Remake them all after the demo, a report or the playground's weights have changed, with the run to show as argument:
 
@@ -15,10 +16,12 @@ drawing names no font file and nothing outside itself.
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import io
 import os
 import pty
 import re
+import shutil
 import struct
 import sys
 import tempfile
@@ -74,7 +77,10 @@ tasks:
   - {name: playground/mixed, limit: 40}
 methods:
   - majority_vote
-  - {name: multiagent_refine, members: [alpha, beta]}
+  - name: multiagent_refine
+    members: [alpha, beta]
+    history: last
+    update_last: "Question: {task}\\nAnswers:\\n{all}\\nFinal answer?"
 seeds: [0, 1]
 sampling: {max_tokens: 96, temperature: 0.7, top_p: 0.9}
 """
@@ -86,6 +92,9 @@ SHOTS = {
     "error": "moco run study.yaml methods.0.tye=dev",
 }
 """What is drawn; RUN is the run directory given on the command line."""
+TOP = {"leaderboard": 20}
+"""How many lines of a long screen are drawn."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @dataclass
@@ -146,11 +155,28 @@ def draw(name: str, line: str, screen: str) -> Path:
         record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor", highlight=False
     )
     console.print(Text.assemble(("$ ", "bright_black"), (line, "bold")))
-    for row in ("", *screen.splitlines(), ""):
+    for row in ("", *screen.splitlines()[: TOP.get(name)], ""):
         console.print(Text.from_ansi(row), no_wrap=True, crop=True)
     file = IMAGES / f"{name}.svg"
     drawn = console.export_svg(title="", theme=THEME, code_format=SVG, unique_id=f"moco-{name}")
     file.write_text("\n".join(row.rstrip() for row in drawn.splitlines()) + "\n", encoding="utf-8")
+    return file
+
+
+def photograph(run: Path) -> Path | None:
+    """Write docs/images/report.png: the top of the run's report, as a browser shows it; None where there is no browser."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None or importlib.util.find_spec("playwright") is None:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    file = IMAGES / "report.png"
+    with sync_playwright() as api:
+        browser = api.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1200, "height": 1180})
+        page.goto((run / "report.html").resolve().as_uri())
+        page.screenshot(path=file)
+        browser.close()
     return file
 
 
@@ -163,7 +189,9 @@ def main(run: Path, names: list[str]) -> None:
         (folder / "runs" / run.name).symlink_to(run.resolve())
         environment = {**os.environ, "MOCO_HOME": str(folder / "home"), "TERM": "xterm-256color", "COLUMNS": str(WIDTH)}
         environment.pop("NO_COLOR", None)
-        for name in names or SHOTS:
+        if not names or "report" in names:
+            sys.stdout.write(f"{photograph(run) or 'no browser: docs/images/report.png is left as it is'}\n")
+        for name in [n for n in names if n in SHOTS] if names else SHOTS:
             line = SHOTS[name].replace("RUN", f"runs/{run.name}")
             command = [str(MOCO), *(word.strip('"') for word in re.findall(r'"[^"]*"|\S+', line)[1:])]
             sys.stdout.write(f"{draw(name, line, screen_of(name, command, folder, environment))}\n")

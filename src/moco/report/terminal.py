@@ -42,6 +42,13 @@ def render(results: Results, width: int = 120) -> list[RenderableType]:
     rows = paired_rows(results)
     if rows:
         out += [Text("paired, question by question; p adjusted by Holm", style="bold"), "", _paired(results, rows, width), ""]
+    if hidden := len(results["leaderboard"]) - len(on_every_task(results)):
+        out += [
+            Text(
+                f"{hidden} equal-token baselines of single tasks are left out above: they are the rivals here, and rows of --csv"
+            ),
+            "",
+        ]
     never = [name for name in FAULTS if not _occurs(results, name)]
     out += [Text(line) for line in (*notes(results), *([f"no answer was {' or '.join(never)}"] if never else []))]
     out += [Text(f"warning: {line}", style="yellow") for line in warnings(results)]
@@ -57,7 +64,7 @@ def header(results: Results) -> str:
 
 def _leaderboard(results: Results, width: int) -> Table:
     """Every row of the run; where ``width`` is short, the columns that matter least are left out (--csv has them all)."""
-    rows: list[Row] = list(results["leaderboard"])
+    rows = on_every_task(results)
     many = list(results["tasks"]) if len(results["tasks"]) > 1 else []
     columns: list[Column[Row]] = [
         Column("", lambda r: _colored(clean(r["label"]), r), 100, left=True),
@@ -73,6 +80,12 @@ def _leaderboard(results: Results, width: int) -> Table:
     if len(results["seeds"]) > 1:
         columns.append(Column("seed\nsd", lambda r: "-" if r["seeds_sd"] is None else f"{r['seeds_sd']:.3f}", 45))
     return fitted(columns, rows, width, partial(_drawn, results))
+
+
+def on_every_task(results: Results) -> list[Row]:
+    """The rows whose means can be compared: those on every task. How many tokens are equal differs by method and task, so most
+    equal-token baselines were run on one task only; they stand in the paired comparison."""
+    return [r for r in results["leaderboard"] if r["role"] != "equal_tokens" or len(r["tasks"]) == len(results["tasks"])]
 
 
 def _share(name: str, rank: int) -> Column[Row]:
@@ -91,7 +104,7 @@ def _colored(text: str, row: Row) -> Text:
 
 def _drawn(results: Results, room: int) -> Column[Row] | None:
     """The intervals as a picture of ``room`` characters with a bar at the best single on dev; None where there is no room."""
-    known = [r for r in results["leaderboard"] if r["low"] is not None]
+    known = [r for r in on_every_task(results) if r["low"] is not None]
     if not known or room < DRAWN[0]:
         return None
     room = min(room, DRAWN[1])
