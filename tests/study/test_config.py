@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from moco.collab import Method, register
-from moco.core.errors import ConfigError, MocoError
+from moco.core.errors import ConfigError, MocoError, PoolError
 from moco.core.types import Sampling
 from moco.models.store import Store
 from moco.study import Study
@@ -369,3 +369,30 @@ def test_a_member_that_must_be_fitted_names_its_data() -> None:
     text = NESTED.replace("majority_vote", "needs_dev_of_the_tests").replace(", fit_on: playground/math", "")
     with pytest.raises(ConfigError, match=r"pool\[2\].*must be fitted.*fit_on"):
         Study.from_yaml(text).check()
+
+
+@pytest.mark.parametrize(
+    ("members", "method", "word"),
+    [
+        ("[playground/alpha, playground/foreign]", "logit_fusion", "different tokenizers"),
+        ("[playground/alpha, playground/mentor]", "uniform_soup", "is in mentor only"),
+        ("[playground/alpha, playground/mentor]", "greedy_soup", "is in mentor only"),
+        (
+            "[playground/alpha, {name: p, method: majority_vote, members: [playground/beta, playground/gamma]}]",
+            "greedy_soup",
+            "'p'",
+        ),
+    ],
+)
+def test_members_that_do_not_fit_one_another_never_start_a_run(members: str, method: str, word: str, tmp_path: Path) -> None:
+    text = f"pool: {members}\ntasks: [{{name: playground/choice, limit: 5}}]\nmethods: [single, {method}]"
+    with pytest.raises(PoolError) as caught:
+        Study.from_yaml(text).run(tmp_path / "run")
+    assert caught.value.where.startswith("methods[1]") and word in str(caught.value)
+    assert not (tmp_path / "run" / "cells").exists()
+
+
+def test_a_group_inside_a_pool_is_not_refused_for_what_it_is_not_yet() -> None:
+    inner = "{name: duo, method: logit_fusion, members: [playground/alpha, playground/beta]}"
+    text = f"pool: [playground/gamma, {inner}]\ntasks: [{{name: playground/choice, limit: 5}}]\nmethods: [logit_fusion]"
+    assert Study.from_yaml(text).check().members == ["gamma", "duo"]

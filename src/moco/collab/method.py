@@ -76,7 +76,8 @@ class Method:
             validated = _option_model(type(self)).model_validate(merged)
         except pydantic.ValidationError as error:
             first = error.errors()[0]
-            where = f"{self.info.name}.{'.'.join(map(str, first['loc']))}"
+            place = [str(step) for i, step in enumerate(first["loc"]) if i == 0 or isinstance(step, int)]  # no names of types
+            where = f"{self.info.name}.{'.'.join(place)}"
             raise ConfigError(
                 f"{first['msg']}, got {first['input']!r}", where=where, remedy=f"moco methods {self.info.name}"
             ) from error
@@ -113,8 +114,15 @@ class Method:
                 if missing:
                     raise PoolError(
                         f"{self.info.name} needs {', '.join(missing)} of member '{member.name}', which cannot do that",
+                        where=self.info.name,
                         remedy="choose a local model for it, or another method",
                     )
+
+    def compatible(self, pool: Pool) -> None:
+        """Whether the members fit one another (tokenizers, architectures): asked once, before a study runs anything.
+
+        Reads files, loads no weights. Raises PoolError that names the members and what differs.
+        """
 
     async def fit(self, pool: Pool, dev: Examples, run: Run) -> None:
         """Learn from labelled dev examples; the only place where gold is seen."""

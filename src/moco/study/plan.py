@@ -126,7 +126,7 @@ async def build_pool(
             pool = Pool(inside, store=store)
         with placed(place):
             method = load_method(entry.method or "", **entry.options)
-            method.check(pool)
+            check(method, pool)
         task = None
         if entry.fit_on is not None:
             with placed(f"{place}.fit_on"):
@@ -145,6 +145,16 @@ async def build_pool(
     helpers = {role: await member(entry, f"aux.{role}") for role, entry in config.aux.items()}
     with placed("pool"):
         return Pool(specs, store=store, aux=helpers)
+
+
+def check(method: Method, pool: Pool) -> None:
+    """Whether ``method`` can work with ``pool``, told before anything runs.
+
+    What stands in for a member that is not fitted yet has no files to compare: then the method finds out when it runs.
+    """
+    method.check(pool)
+    if not any(isinstance(getattr(m.model, "model", m.model), Unfitted) for m in pool):
+        method.compatible(pool)
 
 
 def view_of(pool: Pool, entry: MethodConfig, config: StudyConfig) -> Pool:
@@ -175,14 +185,17 @@ async def make_plan(
     pool = await build_pool(config, tasks, seed, store, progress, fitted=fitted)
     sampling = config.sampling.over()
     plan = Plan(seed, pool, dict(tasks), sampling)
+    views = []
+    for number, entry in enumerate(config.methods):
+        with placed(f"methods[{number}]"):
+            views.append(view_of(pool, entry, config))
+            check(methods[entry.label], views[-1])
     for task in tasks.values():
         if config.baselines:
             for member in pool:
                 alone = load_method("single", member=member.name)
                 plan.alone.append(Cell(member.name, alone, pool.only([member]), task, None, seed, sampling, "member", "single"))
-        for entry in config.methods:
-            view = view_of(pool, entry, config)
-            methods[entry.label].check(view)
+        for entry, view in zip(config.methods, views, strict=True):
             fit_on = tasks.get(entry.fit_on) or load_task(entry.fit_on) if entry.fit_on else task
             own = entry.sampling.over(sampling)
             plan.cells.append(Cell(entry.label, methods[entry.label], view, task, fit_on, seed, own, "method", entry.name))

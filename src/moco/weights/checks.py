@@ -123,7 +123,7 @@ def _setting(config: dict[str, Any], key: str) -> Any:
 
 
 def _names(names: set[str]) -> str:
-    shown = sorted(names)[:10]
+    shown = sorted(names)[:3]
     return f"{len(names)} names differ: {', '.join(shown)}{' ...' if len(names) > len(shown) else ''}"
 
 

@@ -49,6 +49,9 @@ class LogitFusion(Method):
         if self.weights == "dev":
             self.ranking_ = await rank_on_dev(pool, dev, run)
 
+    def compatible(self, pool: Pool) -> None:
+        self.as_model(pool)  # a group is made from tokenizers alone
+
     def as_model(self, pool: Pool) -> Model:
         self.check(pool)
         mean = LogitMean if self.rule == "logit" else ProbMean

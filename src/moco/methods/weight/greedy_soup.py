@@ -82,8 +82,11 @@ class GreedySoup(Method):
 
     search_: Search | None = None
 
-    async def fit(self, pool: Pool, dev: Examples, run: Run) -> None:
+    def compatible(self, pool: Pool) -> None:
         check(self.plan(pool, pool.names))
+
+    async def fit(self, pool: Pool, dev: Examples, run: Run) -> None:
+        self.compatible(pool)
         examples = list(dev) if self.select == 1 else run.split(dev, self.select).select
         run.log.append({"greedy_soup": {"examples": [e.record.id for e in examples]}})
         sampling = {} if self.temperature is None else {"temperature": self.temperature}

@@ -10,7 +10,7 @@ from typing import Literal
 from moco.collab.method import Method, register
 from moco.models.pool import Pool
 from moco.models.protocol import Model
-from moco.weights import Plan
+from moco.weights import Plan, check
 
 
 @register("uniform_soup", level="weight", paper="arXiv:2203.05482", needs={"*": {"WEIGHTS"}})
@@ -32,5 +32,12 @@ class UniformSoup(Method):
     donor: str = ""
     """Member that gives configuration, tokenizer and chat template; empty: the first."""
 
+    def compatible(self, pool: Pool) -> None:
+        check(self.plan(pool))
+
     def as_model(self, pool: Pool) -> Model:
-        return pool.model(Plan.linear(pool, dtype=self.dtype, donor=self.donor))
+        return pool.model(self.plan(pool))
+
+    def plan(self, pool: Pool) -> Plan:
+        """The recipe: all members alike."""
+        return Plan.linear(pool, dtype=self.dtype, donor=self.donor)
