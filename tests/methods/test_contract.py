@@ -10,6 +10,7 @@ import pytest
 
 from moco.collab import METHODS, Fitted, fit, load_method
 from moco.core.errors import ConfigError, PoolError
+from moco.core.query import Query
 from moco.core.types import Completion, Request, Sampling
 from moco.models.pool import Pool
 from moco.models.store import Store
@@ -123,6 +124,13 @@ def test_it_works_as_a_member(name: str) -> None:
     assert answer.text
     assert answer.calls[0].member == "panel"
     assert bool(answer.calls[0].calls) == (name in TALKERS), "the panel's own transcript is inside"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_what_its_answer_is(name: str) -> None:
+    asked = request(temperature=0)
+    answer = answer_of(name, twins(name), asked)
+    assert answer.key == Query.of(asked).extract(answer.text)
 
 
 @pytest.mark.parametrize("name", NAMES)

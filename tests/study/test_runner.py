@@ -19,6 +19,7 @@ from moco.core.types import Request
 from moco.models.member import SCHEMES
 from moco.models.store import Store
 from moco.study import Study, load_fitted, load_run
+from moco.study.cell import read_lines
 from moco.testing import ScriptedModel
 
 STUDY = """
@@ -216,6 +217,21 @@ def test_a_collaboration_in_the_pool_is_a_member_like_any_other(tmp_path: Path) 
     rows = {r["label"]: r for r in run.results["leaderboard"] if r["role"] == "member"}
     assert set(rows) == {"a", "b", "c", "panel"}
     assert rows["panel"]["calls_per_query"] == 3.0
+
+
+def test_a_reference_is_shown_alone_and_takes_no_part(tmp_path: Path) -> None:
+    text = STUDY.replace("DATA", str(write_data(tmp_path))).replace("scripted/b}", "scripted/b, reference: true}")
+    run = Study.from_yaml(text).run(tmp_path / "run", store=tmp_path / "s.sqlite")
+    rows = {r["label"]: r for r in run.results["leaderboard"]}
+    assert rows["b"]["role"] == "reference" and rows["b"]["mean"] > rows["c"]["mean"] > rows["a"]["mean"]
+    assert set(run.results["best_on_dev"]["toy"].values()) == {"c"}, "b is better, and no candidate"
+    assert {c["reference"] for c in run.results["comparisons"] if c["against"] == "oracle_single"} == {"c"}
+    voted = next(c for c in run.results["cells"] if c["label"] == "majority_vote")
+    calls = [call["member"] for line in read_lines(run.cell(voted["id"]).transcripts) for call in line["calls"]]
+    assert set(calls) == {"a", "c"}
+    only = text.replace("scripted/a}", "scripted/a, reference: true}").replace("scripted/c}", "scripted/c, reference: true}")
+    with pytest.raises(ConfigError, match="every member is a reference"):
+        Study.from_yaml(only)
 
 
 def test_there_is_no_run_in_an_empty_folder(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 import moco._version as version
@@ -87,6 +88,13 @@ class Collaboration:
 
 class Team(CachedModel):
     """A collaboration behind the store: what ``fitted.as_model()`` gives."""
+
+    async def generate(self, request: Request) -> Completion:
+        """The answer, with its key: a merge or a group is a plain model, which does not know what its text says."""
+        completion = await super().generate(request)
+        if completion.key is not None:
+            return completion
+        return replace(completion, key=Query.of(request).extract(completion.text))
 
     def __call__(self, question: str | Request) -> str:
         """Ask one question and wait for the text."""

@@ -31,7 +31,7 @@ FAULTS = {"unparsed": 70, "truncated": 65}
 """Shares of answers that say more about the prompt than about the method, with the rank of their columns."""
 DRAWN = (14, 32)
 """Fewest and most characters of the picture of the intervals."""
-ROLES = {"method": "", "member": "alone", "equal_tokens": "equal tok."}
+ROLES = {"method": "", "member": "alone", "equal_tokens": "equal tok.", "reference": "reference"}
 
 
 def render(results: Results, width: int = 120) -> list[RenderableType]:

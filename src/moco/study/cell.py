@@ -26,7 +26,7 @@ from moco.tasks import Task
 
 @dataclass(frozen=True)
 class Cell:
-    """What to run. ``role`` says why: a method of the study, a member alone, or the equal-token baseline."""
+    """What to run. ``role`` says why: a method of the study, a member alone, a reference alone, or the equal-token baseline."""
 
     label: str
     method: Method

@@ -102,6 +102,8 @@ class MemberConfig(_Strict):
     backend: Text | None = None
     adapter: Text | None = None
     cost: Annotated[Real, Field(ge=0)] | None = None
+    reference: Flag = False
+    """Shown alone beside the others, and no more: no method's member unless named there, never the best single."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> MemberConfig:
@@ -194,6 +196,8 @@ class StudyConfig(_Strict):
         _distinct("tasks", "task", [t.name for t in self.tasks], "keep one, or give one of them another 'name'")
         _distinct("methods", "method", [m.label for m in self.methods], "give one of them a 'label' of its own")
         _distinct("seeds", "seed", self.seeds, "keep one")
+        if all(m.reference for m in self.pool):
+            raise _fault("every member is a reference", "leave at least one that collaborates", "pool")
         inside = {m.name: m.members or () for m in self.pool}
         for index, member in enumerate(self.pool):
             if _reaches(member.name, inside):

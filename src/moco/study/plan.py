@@ -157,10 +157,16 @@ def check(method: Method, pool: Pool) -> None:
         method.compatible(pool)
 
 
+def candidates(config: StudyConfig) -> list[str]:
+    """Names of the members that collaborate and are compared with: all but the references."""
+    return [m.name for m in config.pool if not m.reference]
+
+
 def view_of(pool: Pool, entry: MethodConfig, config: StudyConfig) -> Pool:
     """The members and roles of one method entry; members may be named by model reference too."""
     by_reference = {m.model: m.name for m in config.pool if m.model}
-    view = pool if entry.members is None else pool.only([by_reference.get(n, n) for n in entry.members])
+    own = [by_reference.get(n, n) for n in entry.members] if entry.members is not None else candidates(config)
+    view = pool if own == pool.names else pool.only(own)
     if entry.roles:
         cast = {}
         for role, who in entry.roles.items():
@@ -185,7 +191,7 @@ async def make_plan(
     pool = await build_pool(config, tasks, seed, store, progress, fitted=fitted)
     sampling = config.sampling.over()
     plan = Plan(seed, pool, dict(tasks), sampling)
-    views = []
+    views, taking_part = [], candidates(config)
     for number, entry in enumerate(config.methods):
         with placed(f"methods[{number}]"):
             views.append(view_of(pool, entry, config))
@@ -194,7 +200,8 @@ async def make_plan(
         if config.baselines:
             for member in pool:
                 alone = load_method("single", member=member.name)
-                plan.alone.append(Cell(member.name, alone, pool.only([member]), task, None, seed, sampling, "member", "single"))
+                role = "member" if member.name in taking_part else "reference"
+                plan.alone.append(Cell(member.name, alone, pool.only([member]), task, None, seed, sampling, role, "single"))
         for entry, view in zip(config.methods, views, strict=True):
             fit_on = tasks.get(entry.fit_on) or load_task(entry.fit_on) if entry.fit_on else task
             own = entry.sampling.over(sampling)

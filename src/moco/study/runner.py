@@ -23,7 +23,7 @@ from moco.study.analysis import Finished, analyse
 from moco.study.cell import Cell, CellFolder, write_json, write_lines
 from moco.study.config import StudyConfig
 from moco.study.outcomes import Outcome, answer_all
-from moco.study.plan import Plan, equal_token_cells, kinds_of, make_plan
+from moco.study.plan import Plan, candidates, equal_token_cells, kinds_of, make_plan
 from moco.study.summary import summarise
 from moco.tasks import Task
 
@@ -108,7 +108,7 @@ class Runner:
     async def _ranking(self, plan: Plan, task: Task) -> Ranking:
         """Dev order of the members: from the shared first answers, asked once for all methods."""
         dev = examples(task, plan.sampling, plan.seed)
-        return await rank_on_dev(plan.pool, dev, Run(plan.seed, plan.sampling, self.watch.fit))
+        return await rank_on_dev(plan.pool.only(candidates(self.config)), dev, Run(plan.seed, plan.sampling, self.watch.fit))
 
     async def _cell(self, cell: Cell) -> Finished:
         folder = CellFolder(self.out, cell.id)
