@@ -146,6 +146,13 @@ def test_an_empty_store_gives_the_same_bytes(study: Study, tmp_path: Path) -> No
     assert (tmp_path / "one" / "results.json").read_bytes() == (tmp_path / "two" / "results.json").read_bytes()
 
 
+def test_the_files_of_a_run_are_as_readable_as_any_file(study: Study, tmp_path: Path) -> None:
+    study.run(tmp_path / "run", store=tmp_path / "s.sqlite")
+    (tmp_path / "any").write_text("")
+    modes = {p.stat().st_mode for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    assert modes == {(tmp_path / "any").stat().st_mode}
+
+
 def test_a_torn_line_and_a_lost_summary_are_mended(study: Study, tmp_path: Path) -> None:
     run = study.run(tmp_path / "run", store=tmp_path / "s.sqlite")
     first = (tmp_path / "run" / "results.json").read_bytes()

@@ -11,7 +11,7 @@ import torch
 from moco.core.errors import PoolError
 from moco.core.types import Request, Sampling, messages_of
 from moco.models.store import Store
-from moco.weights import MergedModel, Plan, Slot, leased
+from moco.weights import MergedModel, Plan, Slot, lease
 from moco.weights.slot import materialise
 from tests.weights.conftest import Folder, playground
 
@@ -42,7 +42,7 @@ def test_candidates_share_one_network_in_place_without_drift() -> None:
 
     async def go() -> None:
         for plan in (one, two, one, one):
-            async with leased(plan, Store(None), slot) as model:
+            async with lease(plan, Store(None), slot) as model:
                 await model.generate(ASKED)
                 network = slot._network
                 seen.append((id(network), [p.data_ptr() for p in network.parameters()], bits(network)))
@@ -59,15 +59,15 @@ def test_candidates_wait_for_each_other_and_only_the_tenant_is_asked() -> None:
     order: list[str] = []
 
     async def candidate(plan: Plan, name: str) -> None:
-        async with leased(plan, store, slot) as model:
+        async with lease(plan, store, slot) as model:
             order.append(f"{name} in")
             await model.generate(ASKED)
             order.append(f"{name} out")
 
     async def intruder() -> None:
-        async with leased(one, store, slot) as model:
+        async with lease(one, store, slot) as model:
             await model.generate(ASKED)
-        async with leased(two, store, slot):
+        async with lease(two, store, slot):
             with pytest.raises(PoolError, match="on lease"):
                 await model.generate(ASKED.but(prefix="x"))
         await model.generate(ASKED.but(prefix="x"))

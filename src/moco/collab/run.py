@@ -181,11 +181,11 @@ class Run:
         return ref if ref.alone is None else CachedModel(ref.alone.model, self.store)
 
     def _leased(self, plan: Plan) -> AbstractAsyncContextManager[CachedModel]:
-        from moco.weights import Slot, leased
+        from moco.weights import Slot, lease
 
         if self._slot is None:
             self._slot = Slot()
-        return leased(plan, self.store, self._slot)
+        return lease(plan, self.store, self._slot)
 
     @contextmanager
     def step(self, name: str, total: int) -> Iterator[Callable[[int], None]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -141,10 +141,13 @@ def write_json(file: Path, data: Any) -> None:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Replace ``file`` as a whole: a reader sees the old or the new one, a kill leaves one of them."""
+    """Replace ``file`` as a whole: a reader sees the old or the new one, a kill leaves one of them.
+
+    Who may read it is the umask's business, as for any file (a run is often shared with colleagues).
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
+    with temporary.open("w", encoding="utf-8") as out:
         out.write(text)
         out.flush()
         os.fsync(out.fileno())

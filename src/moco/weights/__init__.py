@@ -4,7 +4,7 @@ Invariant: a merge is a function of its recipe and its sources' bytes alone. Ari
 the stored dtype, so that a checkpoint written by ``write`` and a merge made in memory hold the same bits.
 """
 
-from moco.weights.building import MergedModel, build_model, leased
+from moco.weights.building import MergedModel, build_model, lease
 from moco.weights.checks import check
 from moco.weights.executor import Written, keep, write
 from moco.weights.linear import linear
@@ -23,7 +23,7 @@ __all__ = [
     "build_model",
     "check",
     "keep",
-    "leased",
+    "lease",
     "linear",
     "write",
 ]

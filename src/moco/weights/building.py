@@ -80,7 +80,7 @@ def build_model(reference: Any, pool: Pool | None = None, slot: Slot | None = No
 
 
 @asynccontextmanager
-async def leased(plan: Plan, store: Store, slot: Slot) -> AsyncIterator[CachedModel]:
+async def lease(plan: Plan, store: Store, slot: Slot) -> AsyncIterator[CachedModel]:
     """``plan`` as a Model in ``slot``, which is its alone until the block ends; its answers are kept in ``store``.
 
     Raises what ``build_model`` raises.
