@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -34,12 +35,22 @@ def methods(
     if json:
         as_json(every)
         return
-    table = _table("method", "level", "paper", "fit", "members", "needs", "cost")
+    shown = console()
+    table = _table("method", "level", "arXiv", "fit", "needs", "cost")
+    for column in table.columns[:4]:
+        column.no_wrap = True
     for m in every:
-        needs = "; ".join(f"{who}: {', '.join(caps)}" for who, caps in m["needs"].items())
-        table.add_row(m["name"], m["level"], m["paper"] or "", m["fit"], m["members"], needs, m["cost"])
-    console().print(table)
+        needs = "; ".join(", ".join(caps) if who == "*" else f"{who}: {', '.join(caps)}" for who, caps in m["needs"].items())
+        paper = (m["paper"] or "").removeprefix("arXiv:")
+        table.add_row(m["name"], m["level"], paper, m["fit"], needs, _in_short(m["cost"]))
+    shown.print(table)
     next_steps("moco methods majority_vote")
+
+
+def _in_short(cost: str) -> str:
+    """What a query costs, without the special cases that NAME shows."""
+    per_query = [part for part in cost.split("; ") if not part.startswith("fit:")]
+    return re.sub(r" \([^)]*\)|, on average.*", "", per_query[0] if per_query else cost)
 
 
 def _one_method(about: dict[str, Any]) -> None:
