@@ -27,7 +27,6 @@ from moco.models.cached import CachedModel
 from moco.models.hf import file_hash
 from moco.models.member import Member
 from moco.models.protocol import Capabilities, Counters, StoreKey, TokenScores, store_key
-from moco.models.rendering import split_reasoning
 from moco.models.running import Deliver, More
 from moco.models.streams import LogitModel, Vocabulary
 
@@ -153,16 +152,9 @@ class Group:
         row = JointRow(next(_leaves(prompts)), request.sampling, self.key(request).seed, self.room(request), prompts=prompts)
         emitted: JointEmitted = await self._generating.submit(row)
         self.counters.generated += 1
-        visible, reasoning = split_reasoning(emitted.text, opened=self.thinking(request))
-        return Completion(
-            visible,
-            reasoning=reasoning,
-            ids=tuple(emitted.ids),
-            logprobs=tuple(emitted.logprobs),
-            finish=emitted.finish,
-            usage=sum((_usage(p, n) for p, n in zip(prompts, emitted.reach, strict=True)), Usage()),
-            reason={name: round(value, 6) for name, value in sorted(emitted.notes.items())},
-        )
+        usage = sum((_usage(p, n) for p, n in zip(prompts, emitted.reach, strict=True)), Usage())
+        noted = {name: round(value, 6) for name, value in sorted(emitted.notes.items())}
+        return emitted.completion(usage, thinking=self.thinking(request), reason=noted)
 
     async def score(self, request: Request, continuation: str) -> TokenScores:
         """Joint log-probabilities of ``continuation`` as the answer to ``request``; raises ContextOverflow if it does not fit."""

@@ -22,7 +22,7 @@ from moco.core.types import Completion, Request, Usage
 from moco.models.batching import Batcher
 from moco.models.decode import Decoder
 from moco.models.protocol import Capabilities, Counters, StoreKey, TokenScores, store_key
-from moco.models.rendering import Renderer, split_reasoning
+from moco.models.rendering import Renderer
 from moco.models.running import Deliver, Emitted, More, Row
 from moco.models.session_local import LocalSession, Place
 from moco.models.streams import TokenStreams, Vocabulary
@@ -252,15 +252,7 @@ class HFModel:
         row = Row(prompt, request.sampling, self.key(request).seed, self.renderer.room(request))
         emitted = await self._generating.submit(row)
         self.counters.generated += 1
-        visible, reasoning = split_reasoning(emitted.text, opened=self.renderer.thinking(request))
-        return Completion(
-            visible,
-            reasoning=reasoning,
-            ids=tuple(emitted.ids),
-            logprobs=tuple(emitted.logprobs),
-            finish=emitted.finish,
-            usage=Usage(len(prompt), len(emitted.ids), 1),
-        )
+        return emitted.completion(Usage(len(prompt), len(emitted.ids), 1), thinking=self.renderer.thinking(request))
 
     async def score(self, request: Request, continuation: str) -> TokenScores:
         """Log-probabilities of ``continuation`` as the answer to ``request``; raises ContextOverflow if both do not fit."""

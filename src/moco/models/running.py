@@ -6,12 +6,13 @@ dropped. Rows leave by ``keep`` and come by ``join``; neither changes what the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from moco.core.errors import BackendError, Fatal
-from moco.core.types import Finish, Sampling
+from moco.core.types import Completion, Finish, Sampling, Usage
+from moco.models.rendering import split_reasoning
 from moco.models.tokens import Tail
 
 JOIN_STEPS = 8
@@ -42,6 +43,14 @@ class Emitted:
     logprobs: list[float] = field(default_factory=list)
     text: str = ""
     finish: Finish = "length"
+
+    def completion(self, usage: Usage, *, thinking: bool, reason: Mapping[str, Any] | None = None) -> Completion:
+        """What was emitted as an answer; ``thinking``: the prompt had opened a thinking block."""
+        visible, reasoning = split_reasoning(self.text, opened=thinking)
+        ids, logprobs = tuple(self.ids), tuple(self.logprobs)
+        return Completion(
+            visible, reasoning=reasoning, ids=ids, logprobs=logprobs, finish=self.finish, usage=usage, reason=reason or {}
+        )
 
 
 def take(

@@ -17,7 +17,7 @@ from moco.study import RunData
 from moco.study.cell import read_lines
 
 BUDGET = 2_300_000
-CAPS = (100_000, 1000, 500, 200, 100, 50, 25, 10, 5, 2, 1)
+CAPS = (100_000, 10_000, 1000, 500, 200, 100, 50, 25, 10, 5, 2, 1)
 """Most items per task whose texts are kept; tried in this order."""
 UNPARSED, TRUNCATED, FAILED, EMERGENT = 1, 2, 4, 8
 
@@ -117,7 +117,8 @@ def pack(run: RunData, evidence: Evidence, budget: int = BUDGET) -> dict[str, An
     place in ``items``, score, flags, text, extracted, rule, finish, [prompt tokens, completion tokens, calls], source,
     confidence, reason (JSON), failure, calls. Texts and calls are indices into ``strings`` and ``calls``, -1 for none.
     """
-    for cap in CAPS:
+    most = max(map(len, evidence.items.values()), default=0)
+    for cap in [most, *(cap for cap in CAPS if cap < most)]:  # all first; a larger cap would only fail the same way again
         try:
             return _pack(run, evidence, cap, Packed(budget))
         except OverBudget:
