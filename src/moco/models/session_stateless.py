@@ -8,6 +8,7 @@ Invariant: the state is the text. What the engine cannot say raises PoolError, n
   the same law, the same each time. ``steps`` stay empty without ``until``. An engine does not tell an end token from a stop
   string: with stop strings in the request both end with ``stop``, without them with ``eos``; a stop string that lies across
   two calls is not found. A full context raises ContextOverflow.
+* Thinking blocks are lost: ``generate`` gives the visible answer, and only that is sent again.
 """
 
 from __future__ import annotations
