@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import moco
-from moco.collab import Examples, Fitted, Method, Run, bounded, fit, load_method, option_types
+from moco.collab import Examples, Fitted, Method, Run, bounded, examples, fit, load_method, option_types, readable
 from moco.collab.method import MethodInfo
 from moco.collab.model import Collaboration
 from moco.collab.state import load_state, save_state, state_digest
@@ -20,6 +20,7 @@ from moco.core.errors import ConfigError, DataError, MethodError, PoolError
 from moco.core.types import Sampling
 from moco.models.artifacts import Artifacts
 from moco.models.store import Store
+from moco.tasks import Record, Task
 from moco.testing import ScriptedModel
 from tests.methods.helpers import pool_of, request, task_of
 
@@ -285,3 +286,19 @@ def test_a_killed_training_leaves_no_artifact(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(Run(0, Sampling()).train(pool_of("Answer: A")["a"], {"kind": "toy"}, []))
     assert Artifacts().list() == []
+
+
+def test_dev_questions_too_long_for_a_member_are_left_out_and_told() -> None:
+    pool = moco.Pool(["playground/alpha", "playground/beta"], store=Store(None))
+    records = [
+        Record(id=name, question=f"What is 2 + {i}? {'more ' * words}", answer=str(2 + i), kind="numeric", split="dev")
+        for i, (name, words) in enumerate((("short", 0), ("long", 3000), ("other", 1)))
+    ]
+    task = Task("t", records, [Record(id="t", question="What is 1 + 1?", answer="2", kind="numeric")])
+    kept, left_out = readable(pool, examples(task, Sampling(max_tokens=8)))
+    assert [e.record.id for e in kept] == ["short", "other"] and left_out == ["long"]
+    fitted = asyncio.run(fit(load_method("majority_vote"), pool, task, sampling=Sampling(max_tokens=8)))
+    assert {"dev_left_out": {"reason": "too long for a member", "ids": ["long"]}} in fitted.log
+    alone = Task("t", [records[1]], task.test)
+    with pytest.raises(ConfigError, match="1 dev questions are too long for a member"):
+        asyncio.run(fit(Learner(), pool, alone))

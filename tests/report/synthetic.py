@@ -16,6 +16,7 @@ from moco.study.analysis import Finished, analyse
 from moco.study.cell import Cell, CellFolder, write_json, write_lines
 from moco.study.outcomes import Outcome
 from moco.study.summary import summarise
+from moco.tasks import Task
 
 MEMBERS = ("alpha", "beta", "gamma", "delta")
 HOSTILE = (
@@ -130,7 +131,7 @@ def build(
     config = {"name": "synthetic <study>", "sampling": {"temperature": 0.7, "max_tokens": None}}
     manifest = {
         "config": config, "members": {m: {"fingerprint": "f" * 64, "description": HOSTILE[0]} for m in MEMBERS},
-        "tasks": {t: {"fingerprint": "e" * 64, "dev": 10, "test": items} for t in names}, "command": ["moco", str(folder)],
+        "tasks": {t: {"fingerprint": "e" * 64, "dev": 10, "test": items, "notes": [HOSTILE[0]]} for t in names}, "command": ["moco", str(folder)],
     }  # fmt: skip
     write_json(folder / "manifest.json", manifest)
     questions = {t: [*HOSTILE, *(f"What is item {i} of {t}?" for i in range(len(HOSTILE), items))][:items] for t in names}
@@ -149,7 +150,7 @@ def _cell(
     info = SimpleNamespace(name=label.split()[0], level=level)
     slug = f"{label}-{task}-s{seed}".replace("/", "-").replace(" ", "-")
     rivals = [m for m in METHODS if m != "single"] if role == "equal_tokens" else []
-    parts = {"task": SimpleNamespace(name=task), "method": SimpleNamespace(info=info), "rivals": rivals}
+    parts = {"task": Task(task, [], []), "method": SimpleNamespace(info=info), "rivals": rivals}
     cell = cast(Cell, SimpleNamespace(id=slug, role=role, label=label, seed=seed, **parts))
     rng = random.Random(f"{slug}")
     hard = random.Random(task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from moco.core.types import Sampling
 from moco.models.store import Store
 from moco.study import Study
 from moco.study.config import MemberConfig, MethodConfig, StudyConfig, TaskConfig, load_study
+from moco.tasks import Prompt
 
 DESIGN = """\
 pool:
@@ -396,3 +398,41 @@ def test_a_group_inside_a_pool_is_not_refused_for_what_it_is_not_yet() -> None:
     inner = "{name: duo, method: logit_fusion, members: [playground/alpha, playground/beta]}"
     text = f"pool: [playground/gamma, {inner}]\ntasks: [{{name: playground/choice, limit: 5}}]\nmethods: [logit_fusion]"
     assert Study.from_yaml(text).check().members == ["gamma", "duo"]
+
+
+def test_a_task_may_be_read_from_files_and_asked_otherwise() -> None:
+    text = """
+pool: [playground/alpha]
+tasks:
+  - {name: gsm8k, data_dir: original, split: moco, variant: v, metric: em, prompt: "Q: {question}\\nA:"}
+  - {data: my.jsonl, prompt: {system: Be brief., answer_format: {exact_match: Say it.}}}
+  - {hub: owner/set, config: main, splits: {dev: train, test: test}, fields: {question: q, choices: [a, b]}, kind: label}
+methods: [single]
+"""
+    first, second, third = load_study(text).tasks
+    assert (first.data_dir, first.split, first.variant, first.metric) == ("original", "moco", "v", "em")
+    assert first.prompt is not None and first.prompt.over(Prompt()).template == "Q: {question}\nA:"
+    assert (third.name, third.sort, third.splits) == ("set", "hub", {"dev": "train", "test": "test"})
+    assert second.prompt is not None
+    changed = second.prompt.over(Prompt(answer_format={"numeric": "A number."}))
+    assert changed.system == "Be brief." and changed.template == Prompt().template
+    assert changed.answer_format == {"numeric": "A number.", "short_text": "Say it."}
+
+
+@pytest.mark.parametrize(
+    "task, what",
+    [
+        ("{name: gsm8k, split: released}", "split"),
+        ("{data: my.jsonl, data_dir: x}", "'data_dir' goes with a task's name"),
+        ("{data: my.jsonl, variant: x}", "'variant' goes with a task's name"),
+        ("{name: gsm8k, fields: {question: q}}", "'fields' goes with 'data' or 'hub' only"),
+        ("{data: my.jsonl, hub: owner/set}", "a task is read from 'data' or from 'hub'"),
+        ("{hub: owner/set, splits: {train: x}}", "splits"),
+        ('{name: gsm8k, prompt: "no place for it"}', "the template does not show the question"),
+        ("{name: gsm8k, prompt: {answer_format: {numeral: x}}}", "unknown kind 'numeral'; remedy: did you mean 'numeric'"),
+        ("{name: gsm8k, prompt: {templat: x}}", "unknown key 'templat'"),
+    ],
+)
+def test_what_cannot_be_meant_of_a_task_is_refused(task: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(what)):
+        load_study(f"pool: [playground/alpha]\ntasks: [{task}]\nmethods: [single]\n")

@@ -1,6 +1,6 @@
 """Methods, and the law: a fitted collaboration is a Model."""
 
-from moco.collab.fitted import Fitted, examples, fit, request_for
+from moco.collab.fitted import Fitted, examples, fit, readable, request_for
 from moco.collab.method import METHODS, Method, MethodInfo, load_method, option_defaults, option_types, register
 from moco.collab.model import Collaboration, Team
 from moco.collab.run import Example, Examples, Progress, Run, bounded, silent
@@ -22,6 +22,7 @@ __all__ = [
     "load_method",
     "option_defaults",
     "option_types",
+    "readable",
     "register",
     "request_for",
     "silent",

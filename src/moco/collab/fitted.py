@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,13 +11,13 @@ from moco.collab.method import Method, load_method, state_types
 from moco.collab.model import Collaboration, Team
 from moco.collab.run import Example, Progress, Run, silent
 from moco.collab.state import load_state, save_state
-from moco.core.errors import ConfigError, DataError
+from moco.core.errors import ConfigError, ContextOverflow, DataError
 from moco.core.query import Query
 from moco.core.seeds import generator
 from moco.core.types import Request, Sampling
 from moco.models.cached import CachedModel, Keyed
 from moco.models.pool import Pool
-from moco.tasks import Record, Task
+from moco.tasks import NOBODY, Helpers, Record, Task
 
 
 class Fitted:
@@ -76,13 +76,32 @@ def request_for(task: Task, record: Record, sampling: Sampling, seed: int = 0) -
     return Request(messages=task.messages(record), sampling=sampling, spec=task.spec_of(record), study_seed=seed)
 
 
-def examples(task: Task, sampling: Sampling, seed: int = 0, limit: int | None = None) -> list[Example]:
-    """The dev examples of ``task``: all, or a seeded sample of ``limit``."""
+def examples(task: Task, sampling: Sampling, seed: int = 0, limit: int | None = None, helpers: Helpers = NOBODY) -> list[Example]:
+    """The dev examples of ``task``: all, or a seeded sample of ``limit``; ``helpers`` score what no rule can grade."""
     records = list(task.dev)
     if limit is not None and limit < len(records):
         keep = sorted(generator("dev", seed).permutation(len(records))[:limit].tolist())
         records = [records[i] for i in keep]
-    return [Example(Query.of(request_for(task, r, sampling, seed)), task.gold_of(r), r, task) for r in records]
+    return [Example(Query.of(request_for(task, r, sampling, seed)), task.gold_of(r), r, task, helpers) for r in records]
+
+
+def readable(pool: Pool, dev: Sequence[Example]) -> tuple[list[Example], list[str]]:
+    """The examples whose question every member of ``pool`` has room for, and the ids of the others.
+
+    A question that one member cannot read says nothing about who answers better: it is left out for all of them, and told.
+    """
+    kept, left_out = [], []
+    for example in dev:
+        request = example.query.request()
+        try:
+            for member in pool:
+                if isinstance(member.model, CachedModel):
+                    member.model.key(request)
+        except ContextOverflow:
+            left_out.append(example.record.id)
+        else:
+            kept.append(example)
+    return kept, left_out
 
 
 async def fit(
@@ -104,9 +123,19 @@ async def fit(
     view = pool.with_roles(roles) if roles else pool
     method.check(view)
     clone, run = method.clone(), Run(seed, sampling, progress, pool.store)
-    dev = examples(task, sampling, seed, dev_limit) if task is not None else []
+    helpers, left_out = Helpers.of(view.aux, seed=seed), list[str]()
+    dev = examples(task, sampling, seed, dev_limit, helpers) if task is not None else []
+    if method.info.fit != "never" and dev:
+        dev, left_out = readable(view, dev)
+        if left_out:
+            run.log.append({"dev_left_out": {"reason": "too long for a member", "ids": left_out}})
     if method.info.fit == "required" and not dev:
-        raise ConfigError(f"{method.info.name} must be fitted, and there is no dev data", remedy="use a task with a dev split")
+        raise ConfigError(
+            f"{method.info.name} must be fitted, and there is no dev data",
+            why=f"{len(left_out)} dev questions are too long for a member" if left_out else "",
+            remedy="use a task with a dev split"
+            + (" of shorter questions, or members with a longer context" if left_out else ""),
+        )
     if method.info.fit != "never" and dev:
         try:
             await clone.fit(view, dev, run)

@@ -25,7 +25,7 @@ from moco.models.member import Member
 from moco.models.pool import default_store
 from moco.models.protocol import Model, canonical_prompt
 from moco.models.store import Store
-from moco.tasks import Record, Task
+from moco.tasks import NOBODY, Helpers, Record, Task
 
 if TYPE_CHECKING:
     from moco.weights import Plan, Slot
@@ -37,15 +37,16 @@ LIVE_QUERIES = 1024
 
 @dataclass(frozen=True)
 class Example:
-    """A labelled dev question. ``score(text)`` is the task's own grade, between 0 and 1."""
+    """A labelled dev question. ``score(text)`` is the task's own grade: in [0, 1], but for rewards, which are any real number."""
 
     query: Query
     gold: Any
     record: Record = field(repr=False)
     task: Task = field(repr=False)
+    helpers: Helpers = field(default=NOBODY, repr=False)
 
     async def score(self, text: str) -> float:
-        return self.task.grade(self.record, text).score
+        return (await self.task.score(self.record, text, self.helpers)).score
 
 
 Examples = Sequence[Example]

@@ -8,7 +8,8 @@ from typing import Any
 from moco.models.hf import HFModel
 from moco.playground.members import member, model_path
 from moco.playground.tasks import TASKS, prompt_template, records
-from moco.tasks import Prompt, Record, Task
+from moco.core.errors import ConfigError
+from moco.tasks import Prompt, Record, Source, Task
 from moco.tasks.record import KIND_NAMES
 
 PREFIX = "playground/"
@@ -49,14 +50,21 @@ class Entry:
     def description(self) -> str:
         return TASKS[self.name].description
 
-    def load(self) -> Task:
+    def load(self, source: Source = Source()) -> Task:
         """Dev and test records with the prompt the members were trained to read: question and options, nothing around them."""
+        if source != Source():
+            raise ConfigError(
+                "data_dir, split and variant do not apply here",
+                where=f"task {self.name}",
+                why="the playground makes its own questions",
+                remedy="leave them out",
+            )
         made = [Record.model_validate(r) for r in records(self.name, self.world)]
         template = prompt_template(self.name)
         silent = dict.fromkeys(KIND_NAMES, "")
         prompt = Prompt("{question}\n{choices}", silent, template["system"])
         dev, test = ([r for r in made if r.split == part] for part in ("dev", "test"))
-        return Task(self.name, dev, test, self.kind, prompt)
+        return Task(self.name, dev, test, self.kind, prompt, licence=self.licence, source=self.source)
 
 
 MATH, LISTS, GEO, BIO, CHOICE, HOP, MIXED = (

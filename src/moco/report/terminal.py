@@ -249,6 +249,7 @@ def warnings(results: Results) -> list[str]:
     if not results["complete"]:
         failed = results.get("failed_items", 0)
         out.append(f"incomplete: {failed} items failed; cells with failed items are left out of all tests; run the study again")
+        out += [f"{f['n']} failed: {clean(f['reason'])}" for f in results.get("failures", [])[:3]]
     for row in results["leaderboard"]:
         for name, remedy in (("unparsed", "check the answer format of the prompt"), ("truncated", "raise sampling.max_tokens")):
             if row[name] >= MANY:

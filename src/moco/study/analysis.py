@@ -5,6 +5,7 @@ Pure functions of outcomes; the same cells give the same bytes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from moco.study.cell import Cell
+from moco.study.figures import units
 from moco.study.outcomes import Outcome
 from moco.study.statistics import Comparison, holm, interval_of_means, over_seeds, paired, share_won
 from moco.study.summary import Summary, summarise
@@ -28,16 +30,16 @@ class Finished:
 
     @property
     def summary(self) -> Summary:
-        return summarise(self.outcomes)
+        return summarise(self.outcomes, self.cell.task)
 
 
 def by_item(cells: Sequence[Finished]) -> dict[str, float]:
-    """Mean score of each item over the seeds; an item that failed in any seed is left out."""
+    """Mean score of each item (or whole group) over the seeds; one that failed in any seed is left out."""
     scores: dict[str, list[float]] = {}
     for finished in cells:
-        for outcome in finished.outcomes:
-            if outcome.score is not None:
-                scores.setdefault(outcome.id, []).append(outcome.score)
+        for unit, score in units(finished.outcomes, finished.cell.task).items():
+            if score is not None:
+                scores.setdefault(unit, []).append(score)
     return {item: sum(s) / len(s) for item, s in scores.items() if len(s) == len(cells)}
 
 
@@ -80,7 +82,14 @@ def analyse(cells: Sequence[Finished], best_on_dev: Mapping[str, Mapping[int, st
         "share_won": _rounded(asdict(share_won(won))) if won else None,
         "complete": failed == 0,
         "failed_items": failed,
+        "failures": failures(cells),
     }
+
+
+def failures(cells: Sequence[Finished]) -> list[dict[str, Any]]:
+    """Why items failed, the most frequent reason first."""
+    counted = Counter(o.failed for f in cells for o in f.outcomes if o.failed)
+    return [{"reason": reason, "n": n} for reason, n in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))]
 
 
 def _references(
@@ -140,7 +149,7 @@ def _row(role: str, label: str, tasks: Mapping[str, list[Finished]]) -> dict[str
         "unparsed": round(total.unparsed, 6),
         "truncated": round(total.truncated, 6),
         "tokens_per_query": round(total.tokens, 6),
-        "calls_per_query": round(total.usage.calls / max(total.n, 1), 6),
+        "calls_per_query": round(total.usage.calls / max(total.asked, 1), 6),
         "seeds_sd": None if spread is None else round(spread, 6),
         "failed": total.failed,
     }

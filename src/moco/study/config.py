@@ -7,8 +7,10 @@ is the method's to check; here they are only collected. Overrides are read by th
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,7 +19,11 @@ from pydantic_core import PydanticCustomError
 
 from moco.core.errors import ConfigError, did_you_mean
 from moco.core.types import Sampling
+from moco.models.adversary import Adversary
 from moco.study.strictyaml import MAX_CHARACTERS, Loc, Reader, dotted
+from moco.tasks.record import KIND_ALIASES, KIND_NAMES, Prompt
+
+log = logging.getLogger("moco.study")
 
 Text = Annotated[str, Field(strict=True, min_length=1, pattern=r"\S")]
 Texts = Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -88,7 +94,7 @@ class MemberConfig(_Strict):
     """A pool entry: a ``model``, or a collaboration (``method`` over ``members``). ``cost`` is any nonnegative unit."""
 
     _plain = "model"
-    _later = ("adversary", "cell", "trust_remote_code")
+    _later = ("cell", "trust_remote_code")
 
     name: Text = ""
     """Unless given: the last part of ``model``, or ``method``."""
@@ -102,11 +108,18 @@ class MemberConfig(_Strict):
     backend: Text | None = None
     adapter: Text | None = None
     cost: Annotated[Real, Field(ge=0)] | None = None
+    adversary: Text | dict[Text, Any] | None = None
+    """A malicious member: the attack that takes the place of its answers, by kind, or as a mapping."""
     reference: Flag = False
     """Shown alone beside the others, and no more: no method's member unless named there, never the best single."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> MemberConfig:
+        if self.adversary is not None:
+            try:
+                Adversary.of(self.adversary)
+            except ConfigError as error:
+                raise _fault(error.what, error.remedy, *error.where.split(".")) from error
         if (self.model is None) == (self.method is None):
             raise _fault("a member is a model or a method, exactly one", "give 'model: ...' or 'method: ...'")
         wrong = ("members", "fit_on", "options") if self.method is None else ("backend", "adapter", "cost")
@@ -121,26 +134,98 @@ class MemberConfig(_Strict):
         return self
 
 
+class PromptConfig(_Strict):
+    """What is changed of a task's prompt; a bare text is the template. Shots stay the task's own."""
+
+    _plain = "template"
+
+    template: Annotated[str, Field(strict=True)] | None = None
+    system: Annotated[str, Field(strict=True)] | None = None
+    answer_format: Annotated[str, Field(strict=True)] | dict[Text, Annotated[str, Field(strict=True)]] | None = None
+    """One text for every kind of answer, or a text per kind."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> PromptConfig:
+        if self.template is not None and "{question}" not in self.template:
+            raise _fault("the template does not show the question", "write {question} where it belongs", "template")
+        if isinstance(self.answer_format, dict):
+            for kind in self.answer_format:
+                if KIND_ALIASES.get(kind, kind) not in KIND_NAMES:
+                    raise _fault(f"unknown kind '{kind}'", did_you_mean(kind, KIND_NAMES), "answer_format", kind)
+        return self
+
+    def over(self, base: Prompt) -> Prompt:
+        """``base`` with what is set here."""
+        formats = self.answer_format
+        if isinstance(formats, str):
+            formats = dict.fromkeys(KIND_NAMES, formats)
+        return replace(
+            base,
+            template=base.template if self.template is None else self.template,
+            system=base.system if self.system is None else self.system,
+            answer_format=base.answer_format
+            if formats is None
+            else {**base.answer_format, **{KIND_ALIASES.get(kind, kind): text for kind, text in formats.items()}},
+        )
+
+
 class TaskConfig(_Strict):
-    """A task by ``name``, or own ``data`` (a path) of one ``kind``; ``limit`` is the most items of dev and of test each."""
+    """A task of the catalogue by ``name``, own ``data`` (a path), or a data set of the ``hub`` (owner/name).
+
+    ``limit`` is the most items of dev and of test each.
+    """
 
     _plain = "name"
-    _later = ("split", "prompt", "data_dir")
+    _of: ClassVar[dict[str, tuple[str, ...]]] = {
+        "name": ("data_dir", "split", "variant", "revision"),
+        "data": ("kind", "fields"),
+        "hub": ("kind", "fields", "config", "splits", "revision"),
+    }
+    """Keys that go with one sort of source."""
+    _instead: ClassVar[dict[bool, str]] = {True: "name a task of the catalogue", False: "give 'data: file.jsonl'"}
 
     name: Text = ""
-    """Unless given: the stem of ``data``."""
+    """Unless given: the stem of ``data``, or the last part of ``hub``."""
     data: Text | None = None
+    hub: Text | None = None
     kind: Text | None = None
     limit: Count | None = None
+    fields: dict[Text, Text | Texts] | None = None
+    """Which column each field of a record is in: {question: prompt, choices: [a, b, c, d], answer: key}."""
+    config: Text | None = None
+    splits: dict[Literal["dev", "test", "all"], Text] | None = None
+    """The hub's names of our splits; `all` is divided by moco."""
+    revision: Text | None = None
+    """The commit of a data set on the hub."""
+    data_dir: Text | None = None
+    """Where the original files of a catalogue task lie, or the released MoCo file of it."""
+    split: Literal["ours", "moco"] = "ours"
+    variant: Text | None = None
+    prompt: PromptConfig | None = None
+    metric: Text | None = None
+    """The figure of the grades that is the score, where a kind gives several: em, contains or f1 of short texts."""
+
+    @property
+    def sort(self) -> str:
+        """``name`` (catalogue), ``data`` or ``hub``."""
+        return "data" if self.data is not None else "hub" if self.hub is not None else "name"
 
     @model_validator(mode="after")
     def _one_source(self) -> TaskConfig:
-        if not self.name and self.data is None:
-            raise _fault("a task has neither 'name' nor 'data'", "name a task, or give 'data: file.jsonl'")
-        if self.kind is not None and self.data is None:
-            raise _fault("'kind' goes with 'data' only", "remove 'kind', or give 'data: file.jsonl'", "kind")
+        if not self.name and self.sort == "name":
+            raise _fault("a task has neither 'name' nor 'data'", "name a task, or give 'data: file.jsonl' or 'hub: owner/name'")
+        if self.data is not None and self.hub is not None:
+            raise _fault("a task is read from 'data' or from 'hub'", "remove one of them", "hub")
+        for key in sorted({key for keys in self._of.values() for key in keys} - set(self._of[self.sort])):
+            if getattr(self, key) != type(self).model_fields[key].default:
+                goes = " or ".join(
+                    "a task's name" if sort == "name" else f"'{sort}'" for sort, keys in self._of.items() if key in keys
+                )
+                raise _fault(
+                    f"'{key}' goes with {goes} only", f"remove '{key}', or {self._instead[key in self._of['name']]}", key
+                )
         if not self.name:
-            object.__setattr__(self, "name", Path(self.data or "").stem)
+            object.__setattr__(self, "name", Path(self.data).stem if self.data else (self.hub or "").rsplit("/", 1)[-1])
         return self
 
 
@@ -247,6 +332,7 @@ def load_study(source: str | Path, overrides: Sequence[str] = ()) -> StudyConfig
         where, text = str(source), _file(Path(source))
     else:
         where, text = "study", source
+    where, text = _of_released(where, text)
     reader = Reader(where)
     tree = reader.read(text)
     if not isinstance(tree, dict):
@@ -264,6 +350,20 @@ def load_study(source: str | Path, overrides: Sequence[str] = ()) -> StudyConfig
     if len(faults) == 1:
         raise faults[0]
     raise ConfigError(f"{len(faults)} faults\n" + "\n".join(str(f) for f in faults), where=where)
+
+
+def _of_released(where: str, text: str) -> tuple[str, str]:
+    """An experiment of the released MoCo framework as a study, with what has no place in it logged; any other text as it is."""
+    if not text.lstrip("\ufeff \t\r\n").startswith("{"):
+        return where, text
+    from moco.study.released_config import convert_config, is_released
+
+    if not is_released(text):
+        return where, text
+    converted = convert_config(text, Path(where))
+    for note in converted.notes:
+        log.warning("%s: %s", where, note)
+    return f"{where} (as `moco convert` writes it)", converted.yaml(where)
 
 
 def _faults(fault: ValidationError, reader: Reader) -> list[ConfigError]:

@@ -11,7 +11,7 @@ from moco.core.types import Call, Sampling
 from moco.models.pool import Pool
 from moco.study.outcomes import Outcome, answer_all, check_gradable
 from moco.study.summary import Summary, summarise
-from moco.tasks import Task, load_task
+from moco.tasks import Helpers, Task, load_task
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,14 @@ async def _evaluate(
 ) -> Result:
     chosen = load_method(method, **options) if isinstance(method, str) else method
     data = load_task(task, limit=limit) if isinstance(task, str) else task
-    check_gradable(data)
+    check_gradable(data, Helpers.of(pool.aux).present)
     fitted = await fit(chosen, pool, data, sampling=sampling, seed=seed)
     transcripts: dict[str, tuple[Call, ...]] = {}
 
     def done(outcome: Outcome, calls: tuple[Call, ...]) -> None:
         transcripts[outcome.id] = calls
 
-    outcomes = await answer_all(fitted.as_model(), data, data.test, sampling, seed, done)
+    helpers = Helpers.of(pool.aux, seed=seed)
+    outcomes = await answer_all(fitted.as_model(), data, data.test, sampling, seed, done, helpers)
     pool.store.flush()
-    return Result(chosen.info.name, data.name, summarise(outcomes), outcomes, fitted, transcripts)
+    return Result(chosen.info.name, data.name, summarise(outcomes, data), outcomes, fitted, transcripts)

@@ -5,22 +5,26 @@ A failed item is recorded as failed, counted, and tried again on the next run; i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from moco.collab.fitted import request_for
 from moco.collab.run import bounded
 from moco.core.answering import KINDS
-from moco.core.errors import BackendError, ConfigError
+from moco.core.errors import BackendError, ConfigError, MocoError
 from moco.core.types import Call, Sampling, Usage
 from moco.models.protocol import Model
-from moco.tasks import Record, Task
+from moco.tasks import NOBODY, Helpers, Record, Task, needs_of
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One answered and graded item; ``score`` is in [0, 1], None where the item failed."""
+    """One answered and graded item; ``score`` is in [0, 1] (a reward: any number), None where the item failed.
+
+    ``metrics`` are the other figures of the grade (em, f1, ...) by name.
+    """
 
     id: str
     text: str
@@ -34,6 +38,7 @@ class Outcome:
     confidence: float | None = None
     reason: dict[str, Any] = field(default_factory=dict)
     failed: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,35 +49,77 @@ class Outcome:
         return cls(**{**data, "usage": Usage(**data["usage"])})
 
 
-def check_gradable(task: Task) -> None:
-    """Raises ConfigError where the task holds answers that no rule can grade, before anything is asked."""
+def check_gradable(task: Task, present: Collection[str] = ()) -> None:
+    """Raises ConfigError where the task holds answers that cannot be graded, before anything is asked.
+
+    ``present`` names the helpers at hand: ``judge``, ``reward``, ``embedder``.
+    """
+    at_hand = {"sandbox", *present}
+    first: dict[str, str] = {}
     for record in (*task.dev, *task.test):
-        kind = task.kind_of(record)
-        if kind not in KINDS or not KINDS.get(kind).votable:
+        first.setdefault(task.kind_of(record), record.id)
+    for kind, record_id in first.items():
+        where = f"task {task.name}, record {record_id}"
+        if kind not in KINDS:
             raise ConfigError(
                 f"answers of kind '{kind}' cannot be graded",
-                where=f"task {task.name}, record {record.id}",
-                why="this version grades by rule only, without a judge",
-                remedy="give the records an answer and one of the kinds " + ", ".join(k for k in KINDS if KINDS.get(k).votable),
+                where=where,
+                remedy=f"give the records one of the kinds {known_kinds()}",
             )
+        missing = [name for name in needs_of(kind) if name not in at_hand]
+        if missing:
+            raise ConfigError(
+                f"answers of kind '{kind}' cannot be graded without a {missing[0]}",
+                where=where,
+                why="no rule can grade them",
+                remedy=f"name one in the study, aux: {{{missing[0]}: MODEL}}, or give the records an answer and another kind",
+            )
+        ready = getattr(KINDS.get(kind), "ready", None)
+        if ready is not None:
+            with placed(where):
+                ready()
+
+
+def known_kinds() -> str:
+    """The kinds of answers there are, for a message."""
+    return ", ".join(KINDS.names())
+
+
+@contextmanager
+def placed(place: str) -> Iterator[None]:
+    """Says which entry of the study, or which record, a fault lies in."""
+    try:
+        yield
+    except MocoError as error:
+        error.where = f"{place} ({error.where})" if error.where else place
+        raise
 
 
 Done = Callable[[Outcome, tuple[Call, ...]], None]
 
 
 async def answer_all(
-    model: Model, task: Task, records: Sequence[Record], sampling: Sampling, seed: int, done: Done
+    model: Model,
+    task: Task,
+    records: Sequence[Record],
+    sampling: Sampling,
+    seed: int,
+    done: Done,
+    helpers: Helpers = NOBODY,
 ) -> list[Outcome]:
-    """Ask ``model`` every record; ``done`` is told each outcome, with its transcript, as it comes."""
+    """Ask ``model`` every record; ``done`` is told each outcome, with its transcript, as it comes.
+
+    An item whose answer ``helpers`` could not grade has failed as one that could not be answered has.
+    """
 
     async def one(record: Record) -> Outcome:
         try:
             completion = await model.generate(request_for(task, record, sampling, seed))
+            grade = await task.score(record, completion.text, helpers)
         except BackendError as error:
             outcome = Outcome(record.id, "", None, None, parsed=False, finish="error", failed=str(error))
             done(outcome, ())
             return outcome
-        grade = task.grade(record, completion.text)
         outcome = Outcome(
             record.id,
             completion.text,
@@ -85,6 +132,7 @@ async def answer_all(
             completion.source,
             completion.confidence,
             dict(completion.reason),
+            metrics=dict(grade.metrics),
         )
         done(outcome, completion.calls)
         return outcome

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, get_args
 
 from moco.collab import Collaboration, Method, Progress, examples, fit, load_method, silent
 from moco.collab.run import Run
 from moco.core.answering import KINDS
-from moco.core.errors import ConfigError, MocoError
+from moco.core.errors import ConfigError
 from moco.core.types import Sampling
-from moco.models.member import MemberSpec, build
+from moco.models.member import MemberSpec, build, build_helper
 from moco.models.pool import Pool
 from moco.models.protocol import Capabilities, CapabilityName
 from moco.models.store import Store
 from moco.study.cell import Cell
 from moco.study.config import MemberConfig, MethodConfig, StudyConfig, TaskConfig
-from moco.study.outcomes import check_gradable
-from moco.tasks import Task, load_task
+from moco.study.outcomes import check_gradable, placed
+from moco.tasks import Source, Task, load_task
+from moco.tasks.hub import Hub
 
 BASELINES = ("single", "self_consistency")
 
@@ -41,24 +42,28 @@ def load_tasks(config: StudyConfig) -> dict[str, Task]:
     tasks = {}
     for number, entry in enumerate(config.tasks):
         with placed(f"tasks[{number}]"):
-            tasks[entry.name] = load_one(entry)
+            tasks[entry.name] = load_one(entry, config.aux)
     return tasks
 
 
-@contextmanager
-def placed(place: str) -> Iterator[None]:
-    """Says which entry of the study a fault lies in."""
-    try:
-        yield
-    except MocoError as error:
-        error.where = f"{place} ({error.where})" if error.where else place
-        raise
-
-
-def load_one(task: TaskConfig) -> Task:
-    """The task of one entry; raises ConfigError where its answers cannot be graded."""
-    loaded = load_task(task.data or task.name, kind=task.kind, limit=task.limit)
-    check_gradable(loaded)
+def load_one(task: TaskConfig, helpers: Collection[str] = ()) -> Task:
+    """The task of one entry; raises ConfigError where its answers cannot be graded with the ``helpers`` of that name."""
+    if task.sort == "name":
+        source = Source(Path(task.data_dir).expanduser() if task.data_dir else None, task.split, task.variant, task.revision)
+        loaded = load_task(task.name, limit=task.limit, source=source)
+    else:
+        fields = task.fields or {}
+        hub = (
+            Hub(task.hub, task.config, task.revision, {str(ours): theirs for ours, theirs in (task.splits or {}).items()}, fields)
+            if task.hub is not None
+            else None
+        )
+        loaded = load_task(task.data or task.name, kind=task.kind, limit=task.limit, fields=None if hub else fields, hub=hub)
+    if task.prompt is not None:
+        loaded = replace(loaded, prompt=task.prompt.over(loaded.prompt))
+    if task.metric is not None:
+        loaded = replace(loaded, metric=task.metric)
+    check_gradable(loaded, helpers)
     return loaded if loaded.name == task.name else replace(loaded, name=task.name)
 
 
@@ -98,14 +103,16 @@ async def build_pool(
     named = {m.name: m for m in config.pool}
     built: dict[str, MemberSpec] = {}
 
-    async def member(entry: MemberConfig, place: str) -> MemberSpec:
+    async def member(entry: MemberConfig, place: str, helps: str = "") -> MemberSpec:
         if entry.method is not None:
-            return MemberSpec(await team(entry, place), entry.name, entry.description, entry.role or "")
+            made = await team(entry, place)
+            return MemberSpec(made, entry.name, entry.description, entry.role or "", adversary=entry.adversary)
         options = {"adapter": entry.adapter} if entry.adapter else {}
         cost = 1.0 if entry.cost is None else entry.cost
-        spec = MemberSpec(entry.model, entry.name, entry.description, entry.role or "", cost, entry.backend or "", options)
+        own = (entry.description, entry.role or "", cost, entry.backend or "", options, entry.adversary)
+        spec = MemberSpec(entry.model, entry.name, *own)
         with placed(place):
-            build(spec, 0, store)
+            _ = build_helper(helps, spec, store) if helps else build(spec, 0, store)
         return spec
 
     async def pooled(name: str) -> MemberSpec:
@@ -142,7 +149,7 @@ async def build_pool(
             return (await fit(method, pool, task, sampling=sampling, seed=seed, progress=progress)).as_model(entry.name)
 
     specs = [await pooled(entry.name) for entry in config.pool]
-    helpers = {role: await member(entry, f"aux.{role}") for role, entry in config.aux.items()}
+    helpers = {role: await member(entry, f"aux.{role}", role) for role, entry in config.aux.items()}
     with placed("pool"):
         return Pool(specs, store=store, aux=helpers)
 

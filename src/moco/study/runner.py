@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from moco._version import __version__
-from moco.collab import Method, examples, fit
+from moco.collab import Method, examples, fit, readable
 from moco.collab.run import Run
 from moco.core.types import Call
 from moco.discussion import Ranking, rank_on_dev
@@ -25,7 +25,7 @@ from moco.study.config import StudyConfig
 from moco.study.outcomes import Outcome, answer_all
 from moco.study.plan import Plan, candidates, equal_token_cells, kinds_of, make_plan
 from moco.study.summary import summarise
-from moco.tasks import Task
+from moco.tasks import Helpers, Record, Task
 
 
 class Watch(Protocol):
@@ -107,8 +107,14 @@ class Runner:
 
     async def _ranking(self, plan: Plan, task: Task) -> Ranking:
         """Dev order of the members: from the shared first answers, asked once for all methods."""
-        dev = examples(task, plan.sampling, plan.seed)
-        return await rank_on_dev(plan.pool.only(candidates(self.config)), dev, Run(plan.seed, plan.sampling, self.watch.fit))
+        dev = examples(task, plan.sampling, plan.seed, helpers=Helpers.of(plan.pool.aux, seed=plan.seed))
+        pool = plan.pool.only(candidates(self.config))
+        asked, left_out = readable(pool, dev)
+        if left_out:
+            self.watch.note(
+                f"{task.name}: {len(left_out)} of {len(dev)} dev questions are too long for a member and are left out"
+            )
+        return await rank_on_dev(pool, asked, Run(plan.seed, plan.sampling, self.watch.fit))
 
     async def _cell(self, cell: Cell) -> Finished:
         folder = CellFolder(self.out, cell.id)
@@ -135,12 +141,13 @@ class Runner:
             self.watch.item(outcome.usage.prompt_tokens + outcome.usage.completion_tokens)
 
         try:
-            await answer_all(fitted.as_model(), cell.task, todo, cell.sampling, cell.seed, done)
+            helpers = Helpers.of(cell.pool.aux, seed=cell.seed)
+            await answer_all(fitted.as_model(), cell.task, todo, cell.sampling, cell.seed, done, helpers)
         finally:
             folder.close()
         fitted.save(folder.fitted)
         order = [r.id for r in cell.task.test]
-        summary = summarise([self._outcomes[item] for item in order])
+        summary = summarise([self._outcomes[item] for item in order], cell.task)
         about = {
             "id": cell.id,
             "label": cell.label,
@@ -171,7 +178,15 @@ class Runner:
                 "seeds": list(self.config.seeds),
                 "members": {m.name: {"fingerprint": m.model.fingerprint, "description": m.description} for m in pool},
                 "tasks": {
-                    t.name: {"fingerprint": t.fingerprint, "dev": len(t.dev), "test": len(t.test)} for t in self.tasks.values()
+                    t.name: {
+                        "fingerprint": t.fingerprint,
+                        "dev": len(t.dev),
+                        "test": len(t.test),
+                        "source": t.source,
+                        "licence": t.licence,
+                        "notes": list(t.notes),
+                    }
+                    for t in self.tasks.values()
                 },
                 "prompts": {t.name: t.prompt.fingerprint() for t in self.tasks.values()},
             },
@@ -179,20 +194,7 @@ class Runner:
 
     def _items(self) -> None:
         """items.jsonl: every test question as it is asked and what it is graded against, for whoever reads the run later."""
-        write_lines(
-            self.out / "items.jsonl",
-            (
-                {
-                    "task": task.name,
-                    "id": record.id,
-                    "kind": task.kind_of(record),
-                    "question": task.messages(record)[-1].content,
-                    "gold": task.gold_of(record),
-                }
-                for task in self.tasks.values()
-                for record in task.test
-            ),
-        )
+        write_lines(self.out / "items.jsonl", (item_line(task, record) for task in self.tasks.values() for record in task.test))
 
     def _timing(self, plans: Sequence[Plan]) -> None:
         """What depends on the clock and the cache; earlier runs' seconds are kept."""
@@ -207,3 +209,22 @@ class Runner:
             "store": {"hits": self.store.hits, "misses": self.store.misses, "damaged": self.store.damaged},
         }
         write_json(file, {"cells": seconds, "runs": [*before["runs"], run]})
+
+
+def item_line(task: Task, record: Record) -> dict[str, Any]:
+    """What items.jsonl keeps of a question: enough to show it and to grade an answer to it again by rule."""
+    spec = task.spec_of(record)
+    line: dict[str, Any] = {
+        "task": task.name,
+        "id": record.id,
+        "kind": spec.kind,
+        "question": task.messages(record)[-1].content,
+        "gold": task.gold_of(record),
+    }
+    if spec.labels:
+        line |= {"labels": list(spec.labels), "choices": list(spec.choices)}
+    if spec.tolerance is not None:
+        line["tolerance"] = spec.tolerance
+    if task.whole_groups and record.group is not None:
+        line["unit"] = record.group
+    return line

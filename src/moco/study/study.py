@@ -132,7 +132,7 @@ def load_fitted(folder: str | Path, store: Store | None = None) -> tuple[Team, T
     if about["role"] == "method" and chosen:
         view = view_of(pool, chosen[0], config)
     fitted = Fitted.load(cell / "fitted", view, about["reference"])
-    return fitted.as_model(), tasks.get(entry.name) or load_one(entry), config
+    return fitted.as_model(), tasks.get(entry.name) or load_one(entry, config.aux), config
 
 
 def load_team(study: str | Path, label: str | None = None, store: Store | None = None) -> tuple[Team, Task]:

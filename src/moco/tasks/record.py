@@ -7,7 +7,7 @@ nothing that is not shown to a model. A task's fingerprint covers its records an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from moco.core.errors import ConfigError
 from moco.core.seeds import digest
 from moco.core.types import AnswerSpec, Message, chat
-from moco.tasks.graders import Grade, grade
+from moco.tasks.graders import NOBODY, Grade, Helpers, Item, assess, grade
 
 Split = Literal["dev", "test"]
 
@@ -147,16 +147,25 @@ def faults_of(record: Record) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
+class Shot:
+    """A worked example that stands before the question: a record and the reply to it. Never one of dev or test."""
+
+    record: Record
+    reply: str
+
+
+@dataclass(frozen=True)
 class Prompt:
     """How a record is asked. ``template`` may name {question}, {choices}, {context} and {answer_format}.
 
     ``answer_format`` is per kind; a kind that is not named takes the default of ``ANSWER_FORMATS``. An empty part
-    leaves no blank line behind.
+    leaves no blank line behind. ``shots`` come as earlier turns of the chat, the first one first.
     """
 
     template: str = "{context}\n{question}\n{choices}\n{answer_format}"
     answer_format: Mapping[str, str] = field(default_factory=dict)
     system: str = ""
+    shots: tuple[Shot, ...] = ()
 
     def format_for(self, kind: str) -> str:
         return self.answer_format.get(kind, ANSWER_FORMATS.get(kind, ""))
@@ -165,7 +174,7 @@ class Prompt:
         """The user message of ``record``."""
         parts = {
             "question": record.question,
-            "choices": "\n".join(f"{shown}. {text}" for shown, text in displayed(record)),
+            "choices": _options(record, kind),
             "context": record.context or "",
             "answer_format": self.format_for(kind),
         }
@@ -178,7 +187,15 @@ class Prompt:
         return "\n".join(lines).strip("\n")
 
     def fingerprint(self) -> str:
-        return digest("prompt", self.template, dict(self.answer_format), self.system)
+        shots = [[shot.record.model_dump(mode="json"), shot.reply] for shot in self.shots]
+        return digest("prompt", self.template, dict(self.answer_format), self.system, *([shots] if shots else []))
+
+
+def _options(record: Record, kind: str) -> str:
+    """The options under their labels; of a label record, the labels in one line."""
+    if kind == "label":
+        return "Possible answers: " + ", ".join(record.choices) if record.choices else ""
+    return "\n".join(f"{shown}. {text}" for shown, text in displayed(record))
 
 
 def _fill(line: str, parts: Mapping[str, str]) -> str:
@@ -198,9 +215,14 @@ def _fill(line: str, parts: Mapping[str, str]) -> str:
 
 
 def displayed(record: Record) -> list[tuple[str, str]]:
-    """The options as shown: their own labels where these are letters or numbers of one to two signs, else A, B, C."""
+    """The options as shown: their own labels where these are letters or numbers of one to two signs, else A, B, C.
+
+    The labels of a label record are the answers themselves and stay as they are.
+    """
     choices = record.choices or {}
-    own = all((len(label) == 1 and label.isalnum()) or (label.isdigit() and len(label) == 2) for label in choices)
+    own = record.kind == "label" or all(
+        (len(label) == 1 and label.isalnum()) or (label.isdigit() and len(label) == 2) for label in choices
+    )
     return [(label if own else chr(65 + i), text) for i, (label, text) in enumerate(choices.items())]
 
 
@@ -213,6 +235,17 @@ class Task:
     test: list[Record]
     kind: str = "mixed"
     prompt: Prompt = field(default_factory=Prompt)
+    metric: str = ""
+    """Which figure of a grade is the score (``em``, ``contains``, ``f1``, ...); '' is the kind's own score."""
+    whole_groups: bool = False
+    """Whether a question counts only where every record of its group is right (CulturalBench-Hard)."""
+    macro: str = ""
+    """The key in ``meta`` (say ``subject``) over whose values a macro mean is shown beside the mean."""
+    notes: tuple[str, ...] = ()
+    """What was left out or mended when the task was loaded, with counts and ids; kept in the manifest of a run."""
+    licence: str = ""
+    source: str = ""
+    """Where the records are from: data set, config, revision, or the file."""
 
     def __post_init__(self) -> None:
         shared = {r.id for r in self.dev} & {r.id for r in self.test}
@@ -248,11 +281,41 @@ class Task:
         if record.messages is not None:
             own = chat(record.messages)
             return own if own and own[0].role == "system" else (*head, *own)
-        return (*head, Message("user", self.prompt.render(record, self.kind_of(record))))
+        shown = [
+            message
+            for shot in self.prompt.shots
+            for message in (
+                Message("user", self.prompt.render(shot.record, self.kind_of(shot.record))),
+                Message("assistant", shot.reply),
+            )
+        ]
+        return (*head, *shown, Message("user", self.prompt.render(record, self.kind_of(record))))
 
     def grade(self, record: Record, text: str) -> Grade:
-        """The verdict on ``text`` as an answer to ``record``; raises ConfigError for a kind nobody can grade."""
-        return grade(self.kind_of(record), text, self.gold_of(record), self.spec_of(record))
+        """The verdict of a rule on ``text`` as an answer to ``record``; raises ConfigError for a kind no rule can grade."""
+        return self._measured(grade(self.kind_of(record), text, self.gold_of(record), self.spec_of(record)))
+
+    async def score(self, record: Record, text: str, helpers: Helpers = NOBODY) -> Grade:
+        """The verdict on ``text`` as an answer to ``record``, by rule or by asking ``helpers``.
+
+        Raises ConfigError for a missing helper, BackendError where a helper cannot answer.
+        """
+        return self._measured(await assess(self.kind_of(record), text, self.item_of(record), helpers))
+
+    def _measured(self, found: Grade) -> Grade:
+        return replace(found, score=found.metrics[self.metric]) if self.metric in found.metrics else found
+
+    def item_of(self, record: Record) -> Item:
+        """``record`` as its grader sees it, with its gold answer."""
+        return Item(
+            self.spec_of(record),
+            self.gold_of(record),
+            self.messages(record),
+            record.context or "",
+            record.tests or "",
+            record.entry_point or "",
+            record.meta,
+        )
 
     def gold_of(self, record: Record) -> str | list[str]:
         """The gold answer in the labels the model was shown, which for odd labels ('id') are letters."""
@@ -262,6 +325,6 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the records (in order), the kind and the prompt."""
+        """Hash of the records (in order), the kind, the prompt and what is measured."""
         dumped = [[r.model_dump(mode="json") for r in part] for part in (self.dev, self.test)]
-        return digest("task", self.kind, self.prompt.fingerprint(), dumped)
+        return digest("task", self.kind, self.prompt.fingerprint(), self.metric, self.whole_groups, dumped)
