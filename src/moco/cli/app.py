@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import typer
 
-from moco.cli import ask, cache, catalogue, data, doctor, grade, new, playground, reporting, running, serving
+from moco.cli import ask, cache, catalogue, convert, data, doctor, grade, new, playground, reporting, rescore, running, serving
 from moco.core.errors import MocoError
 
 INTERRUPTED = 130
@@ -51,6 +51,8 @@ for command in (
     catalogue.tasks,
     catalogue.models,
     grade.grade,
+    rescore.rescore,
+    convert.convert,
     doctor.doctor,
 ):
     app.command()(command)
