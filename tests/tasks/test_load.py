@@ -11,7 +11,7 @@ import pytest
 
 from moco.core.errors import ConfigError, DataError
 from moco.core.types import Message
-from moco.tasks import TASKS, Prompt, Record, Task, check_file, load_task
+from moco.tasks import TASKS, Prompt, Record, Source, Task, check_file, load_task
 
 ROWS: list[dict[str, Any]] = [
     {"id": f"q{i}", "question": f"What is {i} plus {i}?", "answer": str(2 * i), "kind": "numeric"} for i in range(200)
@@ -48,7 +48,7 @@ def test_split_by_hash_is_disjoint_and_stable(tmp_path: Path) -> None:
     again = load_task(write(tmp_path / "data.jsonl", ROWS[::-1]))
     assert {r.id for r in again.dev} == {r.id for r in task.dev}
     assert {r.id for r in load_task(path, seed=1).dev} != {r.id for r in task.dev}
-    assert len(load_task(path, split=0).dev) == 0
+    assert len(load_task(path, dev_share=0).dev) == 0
 
 
 def test_groups_and_equal_questions_stay_together(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_named_splits_are_kept_and_kinds_inferred(tmp_path: Path) -> None:
 
 def test_options_are_checked(tmp_path: Path) -> None:
     path = write(tmp_path / "data.jsonl", ROWS)
-    for wrong in ({"limit": 0}, {"split": 1.0}, {"kind": "numeral"}):
+    for wrong in ({"limit": 0}, {"dev_share": 1.0}, {"kind": "numeral"}):
         with pytest.raises(ConfigError):
             load_task(path, **wrong)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="unknown task"):
@@ -95,7 +95,7 @@ def test_options_are_checked(tmp_path: Path) -> None:
 
 def test_catalogue() -> None:
     class Entry:
-        def load(self) -> Task:
+        def load(self, source: Source) -> Task:
             return Task("mine", [], [CHOICE])
 
     TASKS.add("mine/choice", Entry())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from moco.cli.output import as_json, console, next_steps
+from moco.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,7 +37,7 @@ def methods(
         as_json(every)
         return
     shown = console()
-    table = _table("method", "level", "arXiv", "fit", "needs", "cost")
+    table = table_of("method", "level", "arXiv", "fit", "needs", "cost")
     for column in table.columns[:4]:
         column.no_wrap = True
     for m in every:
@@ -68,7 +69,7 @@ def _one_method(about: dict[str, Any]) -> None:
     for who, caps in about["needs"].items():
         say(f"needs of {'every member' if who == '*' else who}: {', '.join(caps)}")
     if about["options"]:
-        table = _table("option", "type", "default", "meaning")
+        table = table_of("option", "type", "default", "meaning")
         for option in about["options"]:
             default = "(required)" if option["required"] else repr(option["default"])
             table.add_row(option["name"], option["type"], default, option["doc"])
@@ -84,43 +85,31 @@ def _one_method(about: dict[str, Any]) -> None:
 def tasks(
     name: str | None = typer.Argument(None, help="A task, or a data file."),
     prompt: bool = typer.Option(False, "--prompt", help="Show the prompt of its first test question as a model gets it."),
+    data_dir: str | None = typer.Option(None, "--data-dir", help="Original files or a released MoCo file: load them and count."),
+    split: str = typer.Option("ours", "--split", help="ours, or moco for the released lists."),
+    variant: str | None = typer.Option(None, "--variant", help="One of the task's variants."),
     json: bool = typer.Option(False, "--json", help="For programs."),
 ) -> None:
-    """The tasks: kind and number of questions.
+    """The tasks: kind, metric, licence and where the data are; NAME shows one. Nothing is downloaded.
 
-    Example:  moco tasks playground/mixed --prompt
+    Without data the prompt is that of a made-up question.
+
+    Example:  moco tasks gsm8k --prompt
     """
-    from moco.core.errors import ConfigError
-    from moco.tasks import TASKS, load_task
+    from moco.cli.tasks import all_tasks, one_task, prompt_of
 
-    if name is None and prompt:
-        raise ConfigError(
-            "--prompt shows the prompt of one task", where="moco tasks", remedy="name it: moco tasks playground/mixed --prompt"
-        )
-    loaded = [load_task(n) for n in ([name] if name is not None else TASKS.names())]
-    about = [
-        {"name": t.name, "kind": t.kind, "dev": len(t.dev), "test": len(t.test), "fingerprint": t.fingerprint} for t in loaded
-    ]
-    shown = console()
-    if prompt:
-        task = loaded[0]
-        record = (task.test or task.dev)[0]
-        turns = [{"role": m.role, "content": m.content} for m in task.messages(record)]
-        if json:
-            as_json({**about[0], "id": record.id, "messages": turns})
-            return
-        for turn in turns:
-            shown.print(f"--- {turn['role']} ({task.name}, {record.id})", markup=False, style="dim")
-            shown.print(turn["content"], markup=False)
-        return
-    if json:
-        as_json(about if name is None else about[0])
-        return
-    table = _table("task", "kind", "dev", "test")
-    for t in about:
-        table.add_row(str(t["name"]), str(t["kind"]), str(t["dev"]), str(t["test"]))
-    shown.print(table)
-    next_steps(f"moco tasks {name or 'playground/mixed'} --prompt")
+    if name is None:
+        if prompt or data_dir or variant:
+            raise ConfigError(
+                f"{'--prompt' if prompt else '--data-dir' if data_dir else '--variant'} is for one task",
+                where="moco tasks",
+                remedy="name it: moco tasks gsm8k --prompt",
+            )
+        all_tasks(json)
+    elif prompt:
+        prompt_of(name, data_dir, split, variant, json)
+    else:
+        one_task(name, data_dir, split, variant, json)
 
 
 def models(
@@ -144,7 +133,7 @@ def models(
     if json:
         as_json({"models": known, "schemes": SCHEMES.names(), "backends": BACKENDS.names()})
         return
-    table = _table("reference", "role", "parameters", "description")
+    table = table_of("reference", "role", "parameters", "description")
     for row in known:
         table.add_row(str(row["reference"]), str(row["role"]), f"{row['parameters']:,}", str(row["description"]))
     shown = console()
@@ -172,7 +161,7 @@ def _one_model(name: str, json: bool) -> None:
         console().print(f"{key}: {', '.join(value) if isinstance(value, list) else value}", markup=False)
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
     from rich import box
     from rich.table import Table
 

@@ -6,23 +6,56 @@ hash of their group (else their question), so equal questions and groups never s
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from moco.core.errors import ConfigError, DataError, did_you_mean
 from moco.core.registry import Registry
 from moco.core.seeds import derive, generator
-from moco.tasks.check import check_file
+from moco.tasks.check import Report, check_file, check_table
+from moco.tasks.hub import Hub, hub_table
+from moco.tasks.mapping import Fields
 from moco.tasks.read import SUFFIXES
 from moco.tasks.record import KIND_ALIASES, KIND_NAMES, Prompt, Record, Task
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a catalogue task is read from, and how it is divided.
+
+    ``data_dir`` holds original files or a released MoCo file; None asks the Hugging Face hub. ``split`` "moco" takes the
+    released split where that file is given, "ours" the published protocol. ``variant`` names one of the task's own variants,
+    ``revision`` a commit of the hub's data set (None: the entry's own, else the newest, which is recorded).
+    """
+
+    data_dir: Path | None = None
+    split: Literal["ours", "moco"] = "ours"
+    variant: str | None = None
+    revision: str | None = None
 
 
 class TaskEntry(Protocol):
     """What a catalogue name stands for."""
 
-    def load(self) -> Task:
-        """The whole task."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def description(self) -> str:
+        """What it measures, in a sentence."""
+
+    @property
+    def licence(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+    def load(self, source: Source) -> Task:
+        """The whole task; raises ConfigError for an option the task does not have, DataError for missing or faulty data."""
 
 
 TASKS: Registry[TaskEntry] = Registry("task", "moco.tasks")
@@ -35,26 +68,33 @@ def load_task(
     *,
     kind: str | None = None,
     limit: int | None = None,
-    split: float = DEV_SHARE,
+    dev_share: float = DEV_SHARE,
     seed: int = 0,
     prompt: Prompt | None = None,
+    source: Source | None = None,
+    fields: Fields | None = None,
+    hub: Hub | None = None,
 ) -> Task:
-    """The task called ``name_or_path``, or the one in that .jsonl, .json or .csv file.
+    """The task called ``name_or_path``, or the one in that data file (any of ``read.SUFFIXES``).
 
-    ``kind`` is that of records which name none. ``split`` is the share of dev among records without a split, ``limit``
-    the most records kept of dev and of test each, sampled by ``seed`` and left in the order of the file.
-    Raises DataError for a faulty file, ConfigError for an unknown name or option.
+    ``fields`` says which column of the file each of our fields is in; ``hub`` that the rows are a data set of the Hugging Face
+    hub, with its own ``fields``, and then ``name_or_path`` is what the task is called.
+    ``kind`` is that of records which name none. ``dev_share`` is the share of dev among records without a split, ``limit``
+    the most records kept of dev and of test each, sampled by ``seed`` and left in the order of the file. ``source`` says
+    where a catalogue task is read from. Raises DataError for a faulty file, ConfigError for an unknown name or option.
     """
-    _check_options(kind, limit, split)
+    _check_options(kind, limit, dev_share)
     text = str(name_or_path)
-    if isinstance(name_or_path, Path) or text.lower().endswith(SUFFIXES):
-        task = _from_file(Path(text).expanduser(), kind, split, seed)
+    if hub is not None:
+        task = _from_report(check_table(hub_table(hub), hub.name), text, kind, dev_share, seed)
+    elif isinstance(name_or_path, Path) or text.lower().endswith(SUFFIXES):
+        task = _from_file(Path(text).expanduser(), kind, dev_share, seed, fields)
     elif text in TASKS:
-        task = TASKS.get(text).load()
+        task = TASKS.get(text).load(source or Source())
         if kind is not None:
             task = replace(task, kind=kind)
     elif Path(text).is_file():
-        task = _from_file(Path(text), kind, split, seed)
+        task = _from_file(Path(text), kind, dev_share, seed, fields)
     else:
         raise ConfigError(
             f"unknown task '{text}'", remedy=did_you_mean(text, TASKS.names()) + "; a file ends in " + ", ".join(SUFFIXES)
@@ -62,41 +102,57 @@ def load_task(
     if prompt is not None:
         task = replace(task, prompt=prompt)
     if limit is not None:
-        task = replace(task, dev=sample(task.dev, limit, seed, "dev"), test=sample(task.test, limit, seed, "test"))
+        draw = sample_groups if task.whole_groups else sample
+        task = replace(task, dev=draw(task.dev, limit, seed, "dev"), test=draw(task.test, limit, seed, "test"))
     return task
 
 
-def _check_options(kind: str | None, limit: int | None, split: float) -> None:
+def _check_options(kind: str | None, limit: int | None, dev_share: float) -> None:
     if kind is not None and KIND_ALIASES.get(kind, kind) not in KIND_NAMES:
         raise ConfigError(f"unknown kind '{kind}'", where="kind", remedy=did_you_mean(kind, (*KIND_NAMES, *KIND_ALIASES)))
     if limit is not None and limit < 1:
         raise ConfigError(f"limit is {limit}", where="limit", remedy="give at least 1, or leave it out")
-    if not 0 <= split < 1:
-        raise ConfigError(f"split is {split}", where="split", remedy="give the share of dev, from 0 to below 1")
+    if not 0 <= dev_share < 1:
+        raise ConfigError(f"dev_share is {dev_share}", where="dev_share", remedy="give the share of dev, from 0 to below 1")
 
 
-def _from_file(path: Path, kind: str | None, split: float, seed: int) -> Task:
-    report = check_file(path)
+def _from_file(path: Path, kind: str | None, dev_share: float, seed: int, fields: Fields | None) -> Task:
+    return _from_report(check_file(path, fields), path.stem, kind, dev_share, seed)
+
+
+def _from_report(report: Report, name: str, kind: str | None, dev_share: float, seed: int) -> Task:
+    """The task of a checked file; raises DataError for its first fault."""
     report.raise_first()
+    path, table = report.path, report.table
     records = report.records
     dev: list[Record] = []
     test: list[Record] = []
     for record in records:
-        where = record.split or side(record, split, seed)
+        where = record.split or side(record, dev_share, seed)
         (dev if where == "dev" else test).append(record)
     if not test:
-        raise DataError("no record is in test", where=str(path), remedy='give records "split": "test", or leave split out')
+        raise DataError("no record is in test", where=path, remedy='give records "split": "test", or leave split out')
     kinds = {record.kind for record in records if record.kind}
     wanted = KIND_ALIASES.get(kind, kind) if kind is not None else None
     if wanted == "multiple_choice" and any(record.choices is None and not record.kind for record in records):
         bad = next(record for record in records if record.choices is None and not record.kind)
         raise DataError(
-            f"record '{bad.id}' has no choices", where=str(path), why="the task's kind is multiple_choice", remedy="add choices"
+            f"record '{bad.id}' has no choices", where=path, why="the task's kind is multiple_choice", remedy="add choices"
         )
     if wanted is None:
         effective = {record.effective_kind for record in records}
         wanted = effective.pop() if len(effective) == 1 else _joint(effective) if not kinds else "mixed"
-    return Task(path.stem, dev, test, wanted)
+    return Task(
+        table.name or name,
+        dev,
+        test,
+        wanted,
+        prompt=table.prompt or Prompt(),
+        metric=table.metric,
+        notes=report.notes,
+        licence=table.licence,
+        source=path,
+    )
 
 
 def _joint(kinds: set[str]) -> str:
@@ -117,3 +173,16 @@ def sample(records: list[Record], limit: int, seed: int, name: str) -> list[Reco
         return list(records)
     chosen = generator("limit", seed, name).permutation(len(records))[:limit]
     return [records[i] for i in sorted(int(i) for i in chosen)]
+
+
+def sample_groups(records: list[Record], limit: int, seed: int, name: str) -> list[Record]:
+    """Whole groups of at most ``limit`` records together (but at least one group), drawn by seed, in their old order."""
+    groups: dict[str, list[int]] = {}
+    for place, record in enumerate(records):
+        groups.setdefault(record.group if record.group is not None else f"\0{place}", []).append(place)
+    members = list(groups.values())
+    kept: list[int] = []
+    for i in generator("limit", seed, name).permutation(len(members)):
+        if not kept or len(kept) + len(members[int(i)]) <= limit:
+            kept += members[int(i)]
+    return [records[place] for place in sorted(kept)]
