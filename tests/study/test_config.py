@@ -17,6 +17,7 @@ from moco.core.types import Sampling
 from moco.models.store import Store
 from moco.study import Study
 from moco.study.config import MemberConfig, MethodConfig, StudyConfig, TaskConfig, load_study
+from moco.study.loading import load_tasks, task_named
 from moco.tasks import Prompt
 
 DESIGN = """\
@@ -164,7 +165,7 @@ MALFORMED = [
     ),
     ("pool:\n  - {model: a, cost: -1}\ntasks: [t]\nmethods: [m]\n", "study:2:pool[0].cost", "give at least 0"),
     ("pool:\n  - {model: a, cost: .nan}\ntasks: [t]\nmethods: [m]\n", "study:2:pool[0].cost", "not a plain finite number"),
-    ("pool:\n  - {model: a, adversary: liar}\ntasks: [t]\nmethods: [m]\n", "study:2:pool[0].adversary", "does not support"),
+    ("pool:\n  - {model: a, adversary: liar}\ntasks: [t]\nmethods: [m]\n", "study:2:pool[0].adversary", "no attack 'liar'"),
     ("pool:\n  - {name: c, cell: runs/x}\ntasks: [t]\nmethods: [m]\n", "study:2:pool[0].cell", "does not support 'cell' yet"),
     (SMALL + "pools: {a: [b]}\n", "study:4:pools", "this version does not support 'pools' yet"),
     (SMALL + "adversary: x\n", "study:4:adversary", "this version does not support 'adversary' yet"),
@@ -436,3 +437,19 @@ methods: [single]
 def test_what_cannot_be_meant_of_a_task_is_refused(task: str, what: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(what)):
         load_study(f"pool: [playground/alpha]\ntasks: [{task}]\nmethods: [single]\n")
+
+
+def test_a_label_names_a_task_and_fit_on_finds_it_by_either_name(tmp_path: Path) -> None:
+    rows = "\n".join(f'{{"id": "q{i}", "question": "{i}?", "answer": "{i}"}}' for i in range(40))
+    (tmp_path / "sums.jsonl").write_text(rows)
+    text = f"""
+pool: [playground/alpha]
+tasks: [{{data: {tmp_path}/sums.jsonl, label: first}}, {{data: {tmp_path}/sums.jsonl, label: second, limit: 3}}]
+methods: [single]
+"""
+    config = load_study(text)
+    tasks = load_tasks(config)
+    assert list(tasks) == ["first", "second"] and tasks["second"].name == "second" and len(tasks["second"].test) == 3
+    assert task_named("second", tasks, config) is tasks["second"] and task_named("sums", tasks, config) is tasks["first"]
+    with pytest.raises(ConfigError, match="give one of them a 'label'"):
+        load_study(text.replace(", label: first", "").replace(", label: second", ""))

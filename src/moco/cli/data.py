@@ -1,48 +1,126 @@
-"""``moco data``: check and look at data files of one's own."""
+"""``moco data``: check, look at and convert data files of one's own; a catalogue task can be checked too."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from moco.cli.output import as_json, console, next_steps
+from moco.core.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="Your own data: check it, look at it.")
+if TYPE_CHECKING:
+    from moco.tasks import Report
+    from moco.tasks.load import Source
+
+app = typer.Typer(no_args_is_help=True, help="Your own data: check it, look at it, convert it.")
 
 FAULTY = 2
+SHOWN = 100
+"""How many faults and warnings are printed; --json has all of them."""
+MAP = typer.Option([], "--map", metavar="FIELD=COLUMN", help="Which column a field is in; may be given several times.")
+DATA_DIR = typer.Option(None, "--data-dir", help="Where the original files of a catalogue task lie.")
 
 
 @app.command()
 def check(
-    file: Path = typer.Argument(..., help="A .jsonl, .json or .csv file."),
+    data: str = typer.Argument(..., help="A data file (.jsonl, .json, .csv, .parquet, an lm-eval .yaml), or a task's name."),
+    mapped: list[str] = MAP,
+    data_dir: Path | None = DATA_DIR,
     json: bool = typer.Option(False, "--json", help="For programs."),
 ) -> None:
     """Name every fault of a data file with line, field and remedy, and warn of duplicates and dev/test overlap.
 
     Example:  moco data check my.jsonl
     """
-    from moco.tasks import check_file
-
-    report = check_file(file)
+    report, is_task = _report(data, mapped, data_dir)
     if json:
-        faults, warnings = [asdict(f) for f in report.faults], [asdict(w) for w in report.warnings]
-        as_json({"path": str(file), "ok": report.ok, "counts": report.counts, "faults": faults, "warnings": warnings})
+        as_json(
+            {
+                "path": report.path,
+                "ok": report.ok,
+                "counts": report.counts,
+                "faults": [asdict(f) for f in report.faults],
+                "left_out": [asdict(f) for f in report.left_out],
+                "warnings": [asdict(w) for w in report.warnings],
+                "notes": list(report.notes),
+            }
+        )
     else:
-        for fault in report.faults:
-            where = f"{file}:{fault.line}" if fault.line else str(file)
-            name = f"field '{fault.field}' " if fault.field else ""
-            typer.echo(f"fault: {where}: {name}{fault.what}; remedy: {fault.remedy}")
-        for warning in report.warnings:
-            typer.echo(f"warning: {file}:{warning.line}: {warning.what}")
-        counted = ", ".join(f"{n} {name}" for name, n in report.counts.items())
-        typer.echo(f"{file}: {len(report.faults)} faults, {len(report.warnings)} warnings; {counted or 'no sound records'}")
+        _say(report)
         if report.ok:
-            next_steps(f"moco data show {file}", f"put  - {{data: {file}}}  under tasks: in a study")
+            entry = f"- {data}" if is_task else f"- {{data: {data}}}"
+            next_steps(f"moco data show {data}", f"put  {entry}  under tasks: in a study")
     if not report.ok:
         raise typer.Exit(FAULTY)
+
+
+def _say(report: Report) -> None:
+    lines = [f"fault: {_told(report, f)}" for f in report.faults] + [f"left out: {_told(report, f)}" for f in report.left_out]
+    lines += [f"warning: {report.where(warning.line)}: {warning.what}" for warning in report.warnings]
+    for line in lines[:SHOWN]:
+        typer.echo(line)
+    if len(lines) > SHOWN:
+        typer.echo(f"... and {len(lines) - SHOWN} more (--json lists all)")
+    for note in report.table.notes:
+        typer.echo(f"note: {note}")
+    counted = ", ".join(f"{n} {name}" for name, n in report.counts.items())
+    left = len({fault.line for fault in report.left_out})
+    out = f", {left} left out" if left else ""
+    found = f"{len(report.faults)} faults, {len(report.warnings)} warnings{out}"
+    typer.echo(f"{report.path}: {found}; {counted or 'no sound records'}")
+
+
+def _told(report: Report, fault: Any) -> str:
+    name = f"field '{fault.field}' " if fault.field else ""
+    return f"{report.where(fault.line)}: {name}{fault.what}; remedy: {fault.remedy}"
+
+
+def _report(data: str, mapped: list[str], data_dir: Path | None) -> tuple[Report, bool]:
+    """The report on a file, or on a catalogue task, and whether it is one."""
+    from moco.tasks import TASKS, Report, check_file
+    from moco.tasks.doubts import warnings_of
+    from moco.tasks.read import Table
+
+    if data not in TASKS or Path(data).is_file():
+        if data_dir is not None:
+            raise ConfigError("--data-dir goes with a task's name", where="--data-dir", remedy="leave it out")
+        return check_file(Path(data).expanduser(), fields_of(mapped)), False
+    if mapped:
+        raise ConfigError("--map goes with a file, not with a task's name", where="--map", remedy="leave it out")
+    task = TASKS.get(data).load(_source(data_dir))
+    records = [*task.dev, *task.test]
+    placed = [r.model_copy(update={"split": "dev" if n < len(task.dev) else "test"}) for n, r in enumerate(records)]
+    counts = Counter(name for r in placed for name in (str(r.split), task.kind_of(r), "records"))
+    doubts = list(warnings_of(placed, range(1, len(placed) + 1), "record"))
+    report = Report(data, warnings=doubts, counts=dict(counts), records=placed, unit="record", table=Table([], notes=task.notes))
+    return report, True
+
+
+def _source(data_dir: Path | None) -> Source:
+    from moco.tasks import Source
+
+    return Source(data_dir)
+
+
+def fields_of(mapped: list[str]) -> dict[str, str | list[str]]:
+    """``field=column`` and ``choices=one,two`` as a mapping; raises ConfigError for anything else."""
+    from moco.tasks.mapping import check_fields
+
+    out: dict[str, str | list[str]] = {}
+    for text in mapped:
+        name, equals, column = text.partition("=")
+        if not equals or not name or not column:
+            raise ConfigError(f"'{text}' is not FIELD=COLUMN", where="--map", remedy="write --map question=prompt")
+        if name in out:
+            raise ConfigError(f"'{name}' is mapped twice", where="--map", remedy="keep one of them")
+        out[name] = column.split(",") if name == "choices" and "," in column else column
+    check_fields(out, "--map")
+    return out
 
 
 @app.command()
@@ -50,6 +128,8 @@ def show(
     task: str = typer.Argument(..., help="A data file, or a task's name."),
     n: int = typer.Option(3, "--n", min=1, help="How many records."),
     kind: str | None = typer.Option(None, "--kind", help="Kind of records that name none."),
+    mapped: list[str] = MAP,
+    data_dir: Path | None = DATA_DIR,
     json: bool = typer.Option(False, "--json", help="For programs."),
 ) -> None:
     """The first test records with their prompts, as a model gets them.
@@ -58,7 +138,7 @@ def show(
     """
     from moco.tasks import load_task
 
-    loaded = load_task(task, kind=kind)
+    loaded = load_task(task, kind=kind, fields=fields_of(mapped), source=_source(data_dir))
     rows: list[dict[str, Any]] = [
         {
             "id": record.id,
@@ -76,5 +156,57 @@ def show(
         shown.print(f"--- {row['id']} ({row['kind']}), gold: {row['gold']!r}", markup=False, style="bold")
         for turn in row["messages"]:
             shown.print(f"[{turn['role']}] {turn['content']}", markup=False)
+    for note in loaded.notes:
+        shown.print(f"note: {note}", markup=False)
     shown.print(f"{loaded.name}: {len(loaded.dev)} dev, {len(loaded.test)} test", markup=False)
     next_steps(f"moco data check {task}" if Path(task).is_file() else f"moco tasks {task} --prompt")
+
+
+@app.command()
+def convert(
+    source: str = typer.Argument(..., metavar="IN", help="A data file that moco reads, or a hub data set, owner/name."),
+    out: Path = typer.Argument(..., metavar="OUT", help="The new file: .jsonl, .json, .csv or .parquet."),
+    mapped: list[str] = MAP,
+    kind: str | None = typer.Option(None, "--kind", help="Kind of records that name none; written into them."),
+    force: bool = typer.Option(False, "--force", help="Replace OUT where it exists."),
+    config: str | None = typer.Option(None, "--config", help="Of a hub data set: its configuration."),
+    revision: str | None = typer.Option(None, "--revision", help="Of a hub data set: the commit."),
+    splits: list[str] = typer.Option([], "--split", metavar="OURS=THEIRS", help="Of a hub data set: dev=train, test=test."),
+) -> None:
+    """Write a data file of any readable format as records of ours; nothing is written where it has faults.
+
+    Example:  moco data convert old.csv new.jsonl --map question=prompt --map answer=solution
+    """
+    from moco.tasks.converting import convert_data
+
+    if out.exists() and not force:
+        raise ConfigError(f"'{out}' is there already", where=str(out), remedy="choose another name, or add --force")
+    hub = None
+    if not Path(source).exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", source) and not source.lower().endswith(_suffixes()):
+        from moco.tasks.hub import Hub
+
+        hub = Hub(source, config, revision, _pairs(splits), fields_of(mapped))
+    elif config or revision or splits:
+        wrong = "--config" if config else "--revision" if revision else "--split"
+        raise ConfigError(f"{wrong} goes with a hub data set", where=wrong, remedy="leave it out, or give owner/name")
+    report = convert_data(Path(source), out, fields_of(mapped), kind, hub)
+    for note in report.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(f"{out}: {len(report.records)} records")
+    next_steps(f"moco data check {out}")
+
+
+def _suffixes() -> tuple[str, ...]:
+    from moco.tasks.read import SUFFIXES
+
+    return SUFFIXES
+
+
+def _pairs(splits: list[str]) -> dict[str, str]:
+    out = {}
+    for text in splits:
+        ours, equals, theirs = text.partition("=")
+        if not equals or not ours or not theirs:
+            raise ConfigError(f"'{text}' is not OURS=THEIRS", where="--split", remedy="write --split test=test")
+        out[ours] = theirs
+    return out

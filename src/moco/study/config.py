@@ -186,6 +186,8 @@ class TaskConfig(_Strict):
 
     name: Text = ""
     """Unless given: the stem of ``data``, or the last part of ``hub``."""
+    label: Text | None = None
+    """What tables call it; unless given, ``name``, or what a catalogue task with its variant really is."""
     data: Text | None = None
     hub: Text | None = None
     kind: Text | None = None
@@ -278,7 +280,7 @@ class StudyConfig(_Strict):
     @model_validator(mode="after")
     def _consistent(self) -> StudyConfig:
         _distinct("pool", "member", [m.name for m in self.pool], "give one of them another 'name'")
-        _distinct("tasks", "task", [t.name for t in self.tasks], "keep one, or give one of them another 'name'")
+        _distinct("tasks", "task", [t.label or t.name for t in self.tasks], "keep one, or give one of them a 'label'")
         _distinct("methods", "method", [m.label for m in self.methods], "give one of them a 'label' of its own")
         _distinct("seeds", "seed", self.seeds, "keep one")
         if all(m.reference for m in self.pool):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, get_args
 
 from moco.collab import Collaboration, Method, Progress, examples, fit, load_method, silent
@@ -17,10 +16,10 @@ from moco.models.pool import Pool
 from moco.models.protocol import Capabilities, CapabilityName
 from moco.models.store import Store
 from moco.study.cell import Cell
-from moco.study.config import MemberConfig, MethodConfig, StudyConfig, TaskConfig
-from moco.study.outcomes import check_gradable, placed
-from moco.tasks import Source, Task, load_task
-from moco.tasks.hub import Hub
+from moco.study.config import MemberConfig, MethodConfig, StudyConfig
+from moco.study.loading import task_named
+from moco.study.outcomes import placed
+from moco.tasks import Task
 
 BASELINES = ("single", "self_consistency")
 
@@ -35,36 +34,6 @@ class Plan:
     sampling: Sampling
     alone: list[Cell] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
-
-
-def load_tasks(config: StudyConfig) -> dict[str, Task]:
-    """The tasks of a study by name; raises DataError or ConfigError naming the faulty one."""
-    tasks = {}
-    for number, entry in enumerate(config.tasks):
-        with placed(f"tasks[{number}]"):
-            tasks[entry.name] = load_one(entry, config.aux)
-    return tasks
-
-
-def load_one(task: TaskConfig, helpers: Collection[str] = ()) -> Task:
-    """The task of one entry; raises ConfigError where its answers cannot be graded with the ``helpers`` of that name."""
-    if task.sort == "name":
-        source = Source(Path(task.data_dir).expanduser() if task.data_dir else None, task.split, task.variant, task.revision)
-        loaded = load_task(task.name, limit=task.limit, source=source)
-    else:
-        fields = task.fields or {}
-        hub = (
-            Hub(task.hub, task.config, task.revision, {str(ours): theirs for ours, theirs in (task.splits or {}).items()}, fields)
-            if task.hub is not None
-            else None
-        )
-        loaded = load_task(task.data or task.name, kind=task.kind, limit=task.limit, fields=None if hub else fields, hub=hub)
-    if task.prompt is not None:
-        loaded = replace(loaded, prompt=task.prompt.over(loaded.prompt))
-    if task.metric is not None:
-        loaded = replace(loaded, metric=task.metric)
-    check_gradable(loaded, helpers)
-    return loaded if loaded.name == task.name else replace(loaded, name=task.name)
 
 
 def load_methods(config: StudyConfig) -> dict[str, Method]:
@@ -137,7 +106,7 @@ async def build_pool(
         task = None
         if entry.fit_on is not None:
             with placed(f"{place}.fit_on"):
-                whole = tasks.get(entry.fit_on) or load_task(entry.fit_on)
+                whole = task_named(entry.fit_on, tasks, config)
             part = Run(seed, sampling).split(examples(whole, sampling, seed)).fit
             task = replace(whole, dev=[example.record for example in part])
         with placed(place):
@@ -210,7 +179,7 @@ async def make_plan(
                 role = "member" if member.name in taking_part else "reference"
                 plan.alone.append(Cell(member.name, alone, pool.only([member]), task, None, seed, sampling, role, "single"))
         for entry, view in zip(config.methods, views, strict=True):
-            fit_on = tasks.get(entry.fit_on) or load_task(entry.fit_on) if entry.fit_on else task
+            fit_on = task_named(entry.fit_on, tasks, config) if entry.fit_on else task
             own = entry.sampling.over(sampling)
             plan.cells.append(Cell(entry.label, methods[entry.label], view, task, fit_on, seed, own, "method", entry.name))
     return plan

@@ -17,9 +17,10 @@ from moco.models.pool import Pool, default_store
 from moco.models.store import Store
 from moco.study.cell import CellFolder, read_lines
 from moco.study.config import StudyConfig, load_study
-from moco.study.plan import build_pool, load_methods, load_one, load_tasks, make_plan, view_of
+from moco.study.loading import load_tasks, task_named
+from moco.study.plan import build_pool, load_methods, make_plan, view_of
 from moco.study.runner import Runner, Unwatched, Watch
-from moco.tasks import Task, load_task
+from moco.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,6 @@ def load_fitted(folder: str | Path, store: Store | None = None) -> tuple[Team, T
     cell = Path(folder)
     about = _read(cell / "summary.json", "name a finished cell: runs/NAME/cells/ID")
     config = StudyConfig.model_validate(_read(cell.parent.parent / "manifest.json", "run the study first")["config"])
-    entry = next(t for t in config.tasks if t.name == about["task"])
     tasks = load_tasks(config)
     pool = RUNTIME.run(build_pool(config, tasks, about["seed"], store or default_store()))
     view = pool.only(about["members"])
@@ -132,7 +132,7 @@ def load_fitted(folder: str | Path, store: Store | None = None) -> tuple[Team, T
     if about["role"] == "method" and chosen:
         view = view_of(pool, chosen[0], config)
     fitted = Fitted.load(cell / "fitted", view, about["reference"])
-    return fitted.as_model(), tasks.get(entry.name) or load_one(entry, config.aux), config
+    return fitted.as_model(), tasks[about["task"]], config
 
 
 def load_team(study: str | Path, label: str | None = None, store: Store | None = None) -> tuple[Team, Task]:
@@ -143,8 +143,8 @@ def load_team(study: str | Path, label: str | None = None, store: Store | None =
     if wanted not in methods:
         raise ConfigError(f"the study has no method '{wanted}'", where=str(study), remedy=did_you_mean(wanted, methods))
     entry = next(m for m in config.methods if m.label == wanted)
-    task = tasks[config.tasks[0].name]
-    fit_on = task if entry.fit_on is None else tasks.get(entry.fit_on) or load_task(entry.fit_on)
+    task = next(iter(tasks.values()))
+    fit_on = task if entry.fit_on is None else task_named(entry.fit_on, tasks, config)
     fitted = RUNTIME.run(_fit(config, tasks, entry.label, methods[wanted], fit_on, store or default_store()))
     return fitted.as_model(), task
 

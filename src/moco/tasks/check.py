@@ -7,54 +7,67 @@ Nothing here raises on the content of a file; only a file that cannot be opened 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from moco.core.errors import DataError, did_you_mean
-from moco.tasks.read import Fault, Row, read_rows
+from moco.tasks.doubts import REMEDIES, Doubt, oddities, warnings_of
+from moco.tasks.mapping import Fields, check_fields
+from moco.tasks.originals import recognise
+from moco.tasks.read import Table, read_table
 from moco.tasks.record import KIND_ALIASES, KIND_NAMES, Record, faults_of
+from moco.tasks.rows import Fault, Row
 
-_REMEDIES = {
-    "answer": "write the right answer, a list of aliases, or for multiple choice one of the labels",
-    "choices": 'write at least two options as {"A": "text", "B": "text"}',
-    "labels": "write a list of labels that are among the choices",
-    "question": "write the question, or messages",
-    "id": "give every record its own id as a text",
-    "tests": "write the tests as Python text",
-    "split": "write dev or test, or leave it out",
-    "messages": 'write [{"role": "user", "content": "text"}]',
-    "tolerance": "write a relative tolerance of 0 or more, or leave it out",
-    "kind": "write one of " + ", ".join(KIND_NAMES),
-    "meta": 'write an object, {"key": "value"}',
-}
 _WRONG_VALUE = frozenset({"literal_error", "string_too_short", "greater_than_equal", "finite_number"})
 _FIELDS = tuple(Record.model_fields)
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """Something legal that may be a mistake."""
-
-    line: int
-    what: str
+_SHOWN = 20
 
 
 @dataclass
 class Report:
-    """What a file holds: its sound records, all faults, warnings, and counts by split and kind."""
+    """What a file holds: its sound records, all faults, warnings, and counts by split and kind.
+
+    ``left_out`` are the records of a released file that cannot be graded: named, counted, and not loaded. ``unit`` says
+    whether the numbers are those of lines or of rows.
+    """
 
     path: str
     faults: list[Fault] = field(default_factory=list)
     warnings: list[Doubt] = field(default_factory=list)
+    left_out: list[Fault] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list, repr=False)
+    unit: str = "line"
+    table: Table = field(default_factory=lambda: Table([]), repr=False)
 
     @property
     def ok(self) -> bool:
         return not self.faults
+
+    def where(self, line: int) -> str:
+        """``file:3`` for a line, ``file: row 3`` for a row, the file alone for 0."""
+        return (
+            f"{self.path}:{line}" if line and self.unit == "line" else f"{self.path}: {self.unit} {line}" if line else self.path
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a task made of this file has to say of itself: what was left out, and why."""
+        if not self.left_out:
+            return self.table.notes
+        told: dict[str, list[int]] = {}
+        for fault in self.left_out:
+            told.setdefault(f"'{fault.field}' {fault.what}" if fault.field else fault.what, []).append(fault.line)
+        left = len({fault.line for fault in self.left_out})
+        which = "; ".join(f"{what} ({len(lines)}: {self._places(lines)})" for what, lines in told.items())
+        return (*self.table.notes, f"{left} items that cannot be graded are left out: {which}")
+
+    def _places(self, lines: list[int]) -> str:
+        shown = ", ".join(map(str, lines[:_SHOWN]))
+        return f"{self.unit}{'s' if len(lines) > 1 else ''} {shown}{', ...' if len(lines) > _SHOWN else ''}"
 
     def raise_first(self) -> None:
         """Raise DataError for the first fault, with the number of the others."""
@@ -62,43 +75,54 @@ class Report:
             return
         first, others = self.faults[0], len(self.faults) - 1
         more = f" (and {others} more fault{'s' if others > 1 else ''}; see `moco data check {self.path}`)" if others else ""
-        where = f"{self.path}:{first.line}" if first.line else self.path
         what = f"field '{first.field}' {first.what}" if first.field else first.what
-        raise DataError(what + more, where=where, remedy=first.remedy)
+        raise DataError(what + more, where=self.where(first.line), remedy=first.remedy)
 
 
-def check_file(path: str | Path) -> Report:
-    """Check the .jsonl, .json or .csv file at ``path``; raises DataError only where it cannot be opened."""
-    report = Report(str(path))
+def check_file(path: str | Path, fields: Fields | None = None) -> Report:
+    """Check the data file at ``path`` (any suffix of ``read.SUFFIXES``); ``fields`` names the columns of our fields.
+
+    Raises DataError only where it cannot be opened, ConfigError where a package that reads its format is missing.
+    """
+    if not fields and (known := recognise(Path(path))) is not None:
+        return Report(str(path), [known])
+    if fields:
+        check_fields(fields)
+    return check_table(read_table(Path(path), fields), str(path))
+
+
+def check_table(table: Table, path: str) -> Report:
+    """Check rows wherever they are from; ``path`` is what messages call the place."""
+    report = Report(path, unit=table.unit, table=table)
     seen: dict[str, int] = {}
     lines: list[int] = []
-    for row in read_rows(Path(path)):
+    for row in table.rows:
         if isinstance(row, Fault):
             report.faults.append(row)
             continue
-        faults, record = check_row(row)
-        report.faults += faults
-        if record is None:
-            continue
-        if record.id in seen:
-            report.faults.append(
-                Fault(row.line, "id", f"'{record.id}' is also the id of line {seen[record.id]}", _REMEDIES["id"])
-            )
-            continue
-        seen[record.id] = row.line
-        report.records.append(record)
-        lines.append(row.line)
+        faults, record = check_row(row, table.unit)
+        if record is not None and record.id in seen:
+            what = f"'{record.id}' is also the id of {table.unit} {seen[record.id]}"
+            faults, record = [Fault(row.line, "id", what, REMEDIES["id"])], None
+        (report.left_out if table.lenient else report.faults).extend(faults)
+        if record is not None:
+            seen[record.id] = row.line
+            report.records.append(record)
+            lines.append(row.line)
+    if report.left_out and 2 * len({fault.line for fault in report.left_out}) > len(table.rows):
+        report.faults += report.left_out  # a file that is mostly wrong is not read at all
+        report.left_out = []
     if not report.records and not report.faults:
         report.faults.append(Fault(0, "", "the file holds no records", "write one record a line"))
     report.faults.sort(key=lambda fault: fault.line)
-    report.warnings = list(_warnings(report.records, lines))
+    report.warnings = list(warnings_of(report.records, lines, table.unit))
     for record in report.records:
         for name in (record.split or "no split", record.effective_kind, "records"):
             report.counts[name] = report.counts.get(name, 0) + 1
     return report
 
 
-def check_row(row: Row) -> tuple[list[Fault], Record | None]:
+def check_row(row: Row, unit: str = "line") -> tuple[list[Fault], Record | None]:
     """All faults of one row; the record if there are none."""
     faults = [
         Fault(row.line, name, "is not a known field", did_you_mean(name, _FIELDS)) for name in row.data if name not in _FIELDS
@@ -106,17 +130,21 @@ def check_row(row: Row) -> tuple[list[Fault], Record | None]:
     data = {name: value for name, value in row.data.items() if name in _FIELDS}
     if isinstance(data.get("tolerance"), int) and not isinstance(data["tolerance"], bool):
         data["tolerance"] = float(data["tolerance"])
-    data.setdefault("id", f"line-{row.line}")
+    data.setdefault("id", f"{unit}-{row.line}")
     faults += list(_bad_text(row.line, data))
     kind = data.get("kind")
     if isinstance(kind, str) and kind and KIND_ALIASES.get(kind, kind) not in KIND_NAMES:
         faults.append(Fault(row.line, "kind", f"'{kind}' is not a known kind", did_you_mean(kind, (*KIND_NAMES, *KIND_ALIASES))))
         data.pop("kind")
+    record: Record | None = None
     try:
-        record = Record.model_validate(data)
+        found = record = Record.model_validate(data)
     except ValidationError as error:
-        return faults + list(_from_pydantic(row.line, error, data)), None
-    return faults, None if faults else record
+        faults += list(_from_pydantic(row.line, error, data))
+    else:
+        faults += [Fault(row.line, name, what, remedy or REMEDIES[name]) for name, what, remedy in oddities(row.data, found)]
+    named = [replace(fault, field=row.names.get(fault.field, fault.field)) for fault in faults]
+    return named, None if named else record
 
 
 def _from_pydantic(line: int, error: ValidationError, data: dict[str, Any]) -> Iterator[Fault]:
@@ -124,7 +152,7 @@ def _from_pydantic(line: int, error: ValidationError, data: dict[str, Any]) -> I
     for one in error.errors():
         if not one["loc"]:  # our own checks: collect all of them, not the first
             for name, what in faults_of(Record.model_construct(**_with_defaults(data))):
-                yield Fault(line, name, what, _REMEDIES.get(name, "see the record format"))
+                yield Fault(line, name, what, REMEDIES.get(name, "see the record format"))
             continue
         name = str(one["loc"][0])
         if name in told:
@@ -136,8 +164,11 @@ def _from_pydantic(line: int, error: ValidationError, data: dict[str, Any]) -> I
             what = f"has a wrong value: {one['msg'].lower()}"
         if isinstance(given, dict | list) and len(one["loc"]) > 1 and one["loc"][1] not in ("str", "list[str]"):
             what = f"has a wrong entry at '{one['loc'][1]}': {one['msg'].lower()}"
-        remedy = _REMEDIES.get(name, "write a text")
-        if name == "answer" and isinstance(given, int | float):
+        if name == "answer" and isinstance(given, list):
+            number, wrong = next((n, alias) for n, alias in enumerate(given) if not isinstance(alias, str))
+            what = f"has a wrong entry at '{number}': {_type(wrong)}, not a text"
+        remedy = REMEDIES.get(name, "write a text")
+        if name == "answer" and isinstance(given, int | float) and not isinstance(given, bool):
             remedy = f'write the number as a text, "{given}"'
         yield Fault(line, name, what, remedy)
 
@@ -174,30 +205,3 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(inner)
-
-
-def _warnings(records: list[Record], lines: list[int]) -> Iterator[Doubt]:
-    first: dict[tuple[str, ...], tuple[int, Record]] = {}
-    for record, line in zip(records, lines, strict=True):
-        asked = " ".join(record.question.casefold().split()) or str(record.messages)
-        key = (asked, record.context or "", *sorted(text.casefold() for text in (record.choices or {}).values()))
-        if key not in first:
-            first[key] = line, record
-            continue
-        at, other = first[key]
-        if record.split is not None and other.split is not None and record.split != other.split:
-            where = f"there in {other.split}, here in {record.split}"
-            yield Doubt(line, f"the question of line {at} again, {where}: dev/test overlap")
-        else:
-            yield Doubt(line, f"the question of line {at} again: duplicate question")
-    for group, splits in _groups(records).items():
-        if len(splits) > 1:
-            yield Doubt(0, f"group '{group}' is in dev and in test: dev/test overlap")
-
-
-def _groups(records: list[Record]) -> dict[str, set[str]]:
-    out: dict[str, set[str]] = {}
-    for record in records:
-        if record.group is not None and record.split is not None:
-            out.setdefault(record.group, set()).add(record.split)
-    return out

@@ -1,119 +1,180 @@
-"""Reading rows from .jsonl, .json and .csv with their line numbers; a row that cannot be read is a fault, not an error.
+"""Reading the rows of a data file, whatever its format, with their line or row numbers.
 
-Invariant: every row of the file comes out exactly once, as a ``Row`` or as a ``Fault``. Nothing is guessed: bytes that
-are not UTF-8, NULs in CSV, duplicate keys and NaN are named instead of repaired. A byte-order mark is skipped.
+Invariant: every row of the file comes out exactly once, as a ``Row`` in the fields of our record or as a ``Fault``. Nothing is
+guessed: bytes that are not UTF-8, NULs in CSV, duplicate keys and NaN are named instead of repaired.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moco.core.errors import DataError, did_you_mean
+from moco.tasks.mapping import Fields, map_row
+from moco.tasks.rows import Fault, Row, read_text
+from moco.tasks.strictjson import Cursor, OddJson, elements, parse
 
-SUFFIXES = (".jsonl", ".json", ".csv")
+if TYPE_CHECKING:
+    from moco.tasks.record import Prompt
+
+SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".yaml", ".yml")
 _JSON_COLUMNS = ("choices", "meta", "messages", "labels", "tolerance")
+_LARGEST_CELL = 1 << 26
+_OTHERS = {b"PAR1": "a Parquet file", b"\x1f\x8b": "compressed with gzip", b"PK\x03\x04": "a zip archive, as .xlsx and .ods are"}
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong, where, and what to do about it; ``line`` counts from 1, 0 is the whole file."""
+@dataclass
+class Table:
+    """What a file holds. ``unit`` is what is counted in it, ``lenient`` whether records that cannot be graded are left out."""
 
-    line: int
-    field: str
-    what: str
-    remedy: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """One object of the file and the line it begins on."""
-
-    line: int
-    data: dict[str, Any]
+    rows: list[Row | Fault]
+    unit: str = "line"
+    lenient: bool = False
+    name: str = ""
+    prompt: Prompt | None = None
+    metric: str = ""
+    notes: tuple[str, ...] = ()
+    licence: str = ""
 
 
-def read_rows(path: Path) -> Iterator[Row | Fault]:
-    """The rows of ``path`` in order; raises DataError where it does not exist or is of no known format."""
+def read_table(path: Path, fields: Fields | None = None) -> Table:
+    """The rows of ``path`` in our fields; ``fields`` says which column each of our fields is in.
+
+    Raises DataError where the file does not exist, cannot be read, or is of no known format.
+    """
+    _check_path(path)
+    suffix = path.suffix.lower()
+    if suffix in (".yaml", ".yml"):
+        from moco.tasks.bridges.lm_eval import read_lm_eval
+
+        return read_lm_eval(path)
+    if suffix == ".parquet":
+        from moco.tasks.read_parquet import parquet_rows
+
+        table = Table(list(parquet_rows(path)), unit="row")
+    else:
+        table = _text_table(path, suffix)
+    if fields:
+        return _mapped(table, fields)
+    from moco.tasks.bridges import evalplus
+
+    return evalplus.converted(table, path) if evalplus.recognised(table) else table
+
+
+def _check_path(path: Path) -> None:
+    if path.is_dir():
+        raise DataError("is a folder, not a file", where=str(path), remedy="name one file in it")
     if not path.is_file():
         near = [p.name for p in path.parent.glob("*") if p.suffix in SUFFIXES] if path.parent.is_dir() else []
         raise DataError("there is no such file", where=str(path), remedy=did_you_mean(path.name, near))
     if path.suffix.lower() not in SUFFIXES:
-        raise DataError(f"'{path.suffix}' is not a known format", where=str(path), remedy="use " + ", ".join(SUFFIXES))
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"the file cannot be read: {error.strerror}", where=str(path), remedy="check its permissions") from error
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        return iter([Fault(line, "", f"byte {raw[error.start]:#04x} is not UTF-8", "save the file as UTF-8")])
-    return {".jsonl": _jsonl, ".json": _json, ".csv": _csv}[path.suffix.lower()](text)
+        what = f"'{path.suffix}' is not a known format" if path.suffix else "the name has no suffix, so the format is not known"
+        raise DataError(what, where=str(path), remedy="use " + ", ".join(SUFFIXES))
+
+
+def _text_table(path: Path, suffix: str) -> Table:
+    text = read_text(path)
+    if isinstance(text, Fault):
+        with path.open("rb") as file:
+            head = file.read(4)
+        is_other = next((what for magic, what in _OTHERS.items() if head.startswith(magic)), None)
+        if is_other:
+            return Table([Fault(0, "", f"is {is_other}, not {suffix}", "give the file the suffix of its format, or unpack it")])
+        return Table([text])
+    if suffix == ".json":
+        from moco.tasks.released import looks_released, released_table
+
+        if looks_released(text):
+            return released_table(text, path.stem)
+    return Table(list({".jsonl": _jsonl, ".json": _json, ".csv": _csv}[suffix](text)))
+
+
+def raw_rows(path: Path, loader: str) -> Iterator[Row | Fault]:
+    """The rows of a file as another project's loader (json, csv or parquet) names them, whatever its suffix; raises DataError."""
+    if not path.is_file():
+        raise DataError("there is no such file", where=str(path), remedy="name an existing file")
+    if loader == "parquet":
+        from moco.tasks.read_parquet import parquet_rows
+
+        return parquet_rows(path)
+    text = read_text(path)
+    if isinstance(text, Fault):
+        return iter([text])
+    if loader == "csv":
+        return _csv(text)
+    return (_json if text.lstrip()[:1] == "[" else _jsonl)(text)
+
+
+def _mapped(table: Table, fields: Fields) -> Table:
+    out: list[Row | Fault] = []
+    for row in table.rows:
+        if isinstance(row, Fault):
+            out.append(row)
+            continue
+        mapped = map_row(row, fields)
+        out += mapped if isinstance(mapped, list) else [mapped]
+    return Table(out, unit=table.unit)
 
 
 def _jsonl(text: str) -> Iterator[Row | Fault]:
+    if text.lstrip()[:1] == "[" and "\n" in text.strip() and not _parses(text.lstrip().split("\n", 1)[0]):
+        yield Fault(1, "", "is one JSON list, not one object a line", "give the file the suffix .json")
+        return
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            value = _parse(line)
-        except json.JSONDecodeError as error:
-            yield Fault(number, "", f"is not JSON: {error.msg} at column {error.colno}", "write one JSON object a line")
-        except _Odd as error:
-            yield Fault(number, error.field, error.what, error.remedy)
+            value = parse(line)
+        except OddJson as error:
+            remedy = "write one JSON object a line" if error.what.startswith("is not JSON") else error.remedy
+            yield Fault(number, error.field, error.what, remedy)
         else:
             yield _row(number, value)
 
 
+def _parses(line: str) -> bool:
+    try:
+        parse(line)
+    except OddJson:
+        return False
+    return True
+
+
 def _json(text: str) -> Iterator[Row | Fault]:
     """A list of objects; each is parsed on its own so that its line is known."""
-    decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
-    at = _blank(text, 0)
-    if not text.strip():
+    cursor = Cursor(text)
+    if not cursor.next:
         return
-    if text[at] != "[":
-        yield Fault(1, "", "is not a list of records", "write [ {...}, {...} ], or one object a line in a .jsonl file")
-        return
-    at = _blank(text, at + 1)
-    while at < len(text) and text[at] != "]":
-        line = text.count("\n", 0, at) + 1
-        try:
-            value, end = decoder.raw_decode(text, at)
-        except json.JSONDecodeError as error:
-            yield Fault(error.lineno, "", f"is not JSON: {error.msg} at column {error.colno}", "write a list of JSON objects")
+    try:
+        if cursor.next == "{":
+            yield _not_a_list(cursor)
             return
-        except _Odd as error:
-            yield Fault(line, error.field, error.what, error.remedy)
-            return
-        except RecursionError:
-            yield Fault(line, "", "is nested too deeply", "write a flat object")
-            return
-        yield _row(line, value)
-        at = _blank(text, end)
-        if at < len(text) and text[at] == ",":
-            at = _blank(text, at + 1)
-        elif at < len(text) and text[at] != "]":
-            yield Fault(text.count("\n", 0, at) + 1, "", "is not JSON: ',' is missing between records", "write a comma")
-            return
-    if at >= len(text):
-        yield Fault(text.count("\n") + 1, "", "is not JSON: the list is not closed", "end the file with ]")
-    elif text[at + 1 :].strip():
-        yield Fault(text.count("\n", 0, _blank(text, at + 1)) + 1, "", "is not JSON: there is text after the list", "remove it")
+        for line, value in elements(cursor):
+            yield _row(line, value)
+        if cursor.next:
+            yield Fault(cursor.line, "", "is not JSON: there is text after the list", "remove it")
+    except OddJson as error:
+        yield Fault(error.line, error.field, error.what, error.remedy)
+
+
+def _not_a_list(cursor: Cursor) -> Fault:
+    cursor.value()
+    if cursor.next == "{":
+        return Fault(1, "", "is not a list of records but one object a line", "give the file the suffix .jsonl")
+    return Fault(1, "", "is not a list of records", "write [ {...}, {...} ], or one object a line in a .jsonl file")
 
 
 def _csv(text: str) -> Iterator[Row | Fault]:
     """Columns are fields; ``choices``, ``meta``, ``messages``, ``labels`` (and lists in ``answer``) are JSON in a cell."""
     if "\0" in text:
-        yield Fault(
-            text.count("\n", 0, text.index("\0")) + 1, "", "holds a NUL character", "save the file as UTF-8 text without NULs"
-        )
+        line = text.count("\n", 0, text.index("\0")) + 1
+        yield Fault(line, "", "holds a NUL character", "save the file as UTF-8 text without NULs")
         return
+    csv.field_size_limit(_LARGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = None
     begin = 1
@@ -124,72 +185,54 @@ def _csv(text: str) -> Iterator[Row | Fault]:
                 continue
             if header is None:
                 header = [cell.strip() for cell in cells]
-                twice = {name for name in header if header.count(name) > 1}
-                if twice:
-                    yield Fault(line, min(twice), "is the name of two columns", "name every column once")
+                if (fault := _bad_header(line, header)) is not None:
+                    yield fault
                     return
             elif len(cells) != len(header):
-                yield Fault(line, "", f"has {len(cells)} cells, the header {len(header)}", "quote cells that hold commas")
+                remedy = "quote cells that hold commas" if len(cells) > len(header) else "leave a cell empty, but write its comma"
+                yield Fault(line, "", f"has {len(cells)} cells, the header {len(header)}", remedy)
             else:
-                yield from _cells(line, dict(zip(header, cells, strict=True)))
+                yield from cells_row(line, dict(zip(header, cells, strict=True)))
     except csv.Error as error:
         yield Fault(begin, "", f"is not CSV: {error}", "close every quoted cell, and double the quotes inside")
 
 
-def _cells(line: int, cells: dict[str, str]) -> Iterator[Row | Fault]:
+def _bad_header(line: int, header: list[str]) -> Fault | None:
+    twice = sorted({name for name in header if header.count(name) > 1 and name})
+    if twice:
+        return Fault(line, twice[0], "is the name of two columns", "name every column once")
+    if "" in header:
+        return Fault(line, "", f"column {header.index('') + 1} has no name", "name every column")
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and sign in header[0]:
+            return Fault(line, "", f"has one column: its cells are separated by {name}", "separate cells by commas")
+    return None
+
+
+def cells_row(line: int, cells: Mapping[str, str]) -> Iterator[Row | Fault]:
+    """The row in text cells: empty ones are left out (an empty ``answer`` is null), those of lists and objects are JSON."""
     data: dict[str, Any] = {}
     for name, cell in cells.items():
         if not cell.strip():
-            continue
-        if name in _JSON_COLUMNS or (name == "answer" and cell.lstrip().startswith('["')):
+            if name == "answer":
+                data[name] = None
+        elif name in _JSON_COLUMNS or (name == "answer" and cell.lstrip().startswith('["')):
             try:
-                data[name] = _parse(cell)
-            except json.JSONDecodeError as error:
-                yield Fault(line, name, f"is not JSON: {error.msg}", 'write JSON in the cell, {"A": "text"} with doubled quotes')
-                return
-            except _Odd as error:
-                yield Fault(line, name, error.what, error.remedy)
+                data[name] = parse(cell)
+            except OddJson as error:
+                if not error.what.startswith("is not JSON"):
+                    yield Fault(line, name, error.what, error.remedy)
+                else:
+                    what = error.what.partition(" at column")[0]
+                    wanted = "a number" if name == "tolerance" else 'JSON in the cell, {"A": "text"} with doubled quotes'
+                    yield Fault(line, name, what, f"write {wanted}")
                 return
         else:
             data[name] = cell
     yield Row(line, data)
 
 
-class _Odd(Exception):
-    """JSON that Python accepts and moco does not."""
-
-    def __init__(self, field: str, what: str, remedy: str) -> None:
-        super().__init__(what)
-        self.field, self.what, self.remedy = field, what, remedy
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in out:
-            raise _Odd(key, "is given twice", "keep one of them")
-        out[key] = value
-    return out
-
-
-def _constant(name: str) -> Any:
-    raise _Odd("", f"{name} is not JSON", "write a number, a text or null")
-
-
-def _parse(text: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
-    except RecursionError as error:
-        raise _Odd("", "is nested too deeply", "write a flat object") from error
-
-
 def _row(line: int, value: Any) -> Row | Fault:
     if isinstance(value, dict):
         return Row(line, value)
     return Fault(line, "", "is not an object", 'write {"id": ..., "question": ..., "answer": ...}')
-
-
-def _blank(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t\r\n":
-        at += 1
-    return at

@@ -1,0 +1,1 @@
+"""Bridges: tasks in the formats of other projects, read as they lie on disk."""

@@ -1,0 +1,131 @@
+"""Cost and quality of routers of a finished run: by hand, against a slow sweep, and from a real run to its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from moco.report.html import render_report
+from moco.report.html.curves import curves, draw
+from moco.report.html.evidence import gather
+from moco.study import Study
+from moco.study.tradeoffs import Tradeoff, _sweep, compare_routers, tradeoffs
+
+
+def outcome(item: int, score: float | None, tokens: int, scores: dict[str, float] | None = None) -> tuple[str, dict[str, Any]]:
+    usage = {"prompt_tokens": tokens - 1, "completion_tokens": 1, "calls": 1}
+    return f"q{item}", {"id": f"q{item}", "score": score, "usage": usage, "reason": {} if scores is None else {"scores": scores}}
+
+
+def cell(label: str, role: str, outcomes: Any, level: str = "routing") -> tuple[dict[str, Any], dict[str, Any]]:
+    return {"id": label, "label": label, "role": role, "level": level, "task": "t", "seed": 0}, dict(outcomes)
+
+
+def run_of(prices: dict[str, float | None], dev: str) -> Any:
+    pool = [{"name": n, "cost": c} for n, c in prices.items()]
+    return SimpleNamespace(manifest={"config": {"pool": pool}}, results={"tasks": {"t": {}}, "best_on_dev": {"t": {"0": dev}}})
+
+
+def small(**more: Any) -> Tradeoff:
+    """Four questions: weak knows two of them for 1 token each, strong all but one for 10."""
+    weak = cell("weak", "member", [outcome(i, s, 10) for i, s in enumerate([1, 1, 0, 0])], "baseline")
+    strong = cell("strong", "member", [outcome(i, s, 10) for i, s in enumerate([0, 1, 1, 1])], "baseline")
+    sure = [0.9, 0.8, 0.2, 0.1]
+    told = [outcome(i, s, 10, {"weak": w, "strong": 0.5}) for i, (s, w) in enumerate(zip([1, 1, 1, 1], sure, strict=True))]
+    # asked: weak, weak, strong, strong; both cost 10 tokens, strong at 10 times the price
+    router = cell("router", "method", told)
+    other = cell("chat", "method", [outcome(i, 1, 99) for i in range(4)], "text")
+    cells = [weak, strong, router, other, *more.get("cells", [])]
+    run = run_of({"weak": None, "strong": 1.0}, "strong")
+    return compare_routers(run, cells)[0]
+
+
+def test_members_oracle_chance_and_a_router_by_hand() -> None:
+    weak = cell("weak", "member", [outcome(i, s, 1) for i, s in enumerate([1, 1, 0, 0])], "baseline")
+    strong = cell("strong", "member", [outcome(i, s, 10) for i, s in enumerate([0, 1, 1, 1])], "baseline")
+    told = [outcome(i, 1, t, {"weak": w, "strong": 0.5}) for i, (t, w) in enumerate(((1, 0.9), (1, 0.8), (10, 0.2), (10, 0.1)))]
+    point = cell("point", "method", [outcome(i, s, 11) for i, s in enumerate([1, 1, 0, 1])])
+    found = compare_routers(run_of({"weak": None, "strong": None}, "strong"), [weak, strong, cell("router", "method", told), point])[0]
+    assert (found.weak, found.strong, found.n) == ("weak", "strong", 4)
+    assert found.singles == (("weak", 1.0, 0.5), ("strong", 10.0, 0.75)) and found.random == (5.5, 0.625)
+    router, single = found.routers
+    assert (router.cost, router.score) == (5.5, 1.0)
+    assert router.points[0] == (1.0, 0.5) and router.points[-1] == (5.5, 1.0) and (3.25, 0.75) in router.points
+    assert router.apgr is not None and router.apgr > 1 and router.cpt["50"] == pytest.approx(0.125)
+    assert (single.points, single.apgr) == (((11.0, 0.75),), None), "without scores of every candidate there is one point"
+    assert (found.oracle.cost, found.oracle.score) == (5.5, 1.0), "of two that are right it asks the cheaper"
+
+
+def test_prices_count_and_failed_questions_and_other_levels_do_not() -> None:
+    found = small()
+    assert [r.label for r in found.routers] == ["router"]
+    weak = cell("weak", "member", [outcome(0, 1, 10), outcome(1, None, 10)], "baseline")
+    strong = cell("strong", "member", [outcome(0, 1, 10), outcome(1, 1, 10)], "baseline")
+    run = run_of({"weak": 1.0, "strong": 3.0}, "weak")
+    lines = {"q0": [{"member": "strong", "usage": {"prompt_tokens": 9, "completion_tokens": 1}}]}
+    file = SimpleNamespace(exists=lambda: True, read_bytes=lambda: b"\n".join(f'{{"id": "{k}", "calls": {v}}}'.replace("'", '"').encode() for k, v in lines.items()))
+    run.cell = lambda which: SimpleNamespace(transcripts=file)
+    found = compare_routers(run, [weak, strong, cell("router", "method", [outcome(0, 1, 10)])])[0]
+    assert found.n == 1 and found.singles == (("weak", 10.0, 1.0), ("strong", 30.0, 1.0))
+    assert found.routers[0].cost == 30.0, "what a call costs is the price of whoever made it"
+    assert found.routers[0].apgr is None, "the best on dev is the cheapest: there is no gap"
+
+
+def test_a_sweep_passes_every_choice_that_some_price_makes() -> None:
+    random = np.random.default_rng(0)
+    told, price = random.random((12, 3)), np.array([1.0, 2.0, 5.0])
+    scores, costs = random.integers(0, 2, (12, 3)).astype(float), np.tile(price, (12, 1))
+    points = _sweep(told, price, scores, costs)
+    assert points[0] == (1.0, scores[:, 0].mean())
+    free = told.argmax(axis=1)
+    assert (float(price[free].mean()), float(scores[np.arange(12), free].mean())) in points
+    for weight in np.linspace(0, 2, 400):
+        chosen = (told - weight * price).argmax(axis=1)
+        cost = float(price[chosen].mean())
+        assert min(abs(cost - c) for c, _ in points) < 0.35, "the curve has no holes"
+
+
+def test_nothing_to_compare_is_nothing() -> None:
+    weak = cell("weak", "member", [outcome(0, 1, 1)], "baseline")
+    run = run_of({"weak": None}, "weak")
+    assert compare_routers(run, [weak, cell("router", "method", [outcome(0, 1, 1)])]) == []
+    assert compare_routers(run, [weak, cell("other", "member", [outcome(0, 1, 1)], "baseline")]) == []
+
+
+STUDY = """
+pool: [playground/alpha, playground/beta]
+tasks: [{name: playground/math, limit: 8}]
+methods:
+  - {name: trained_router, label: knn, neighbours: 5}
+  - {name: trained_router, label: elo, head: elo}
+  - {name: cascade, label: chain}
+sampling: {max_tokens: 48, temperature: 0}
+"""
+
+
+def test_a_run_has_its_curves_in_numbers_and_in_its_report(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "study.yaml").write_text(STUDY)
+    run = Study.from_yaml(tmp_path / "study.yaml").run(tmp_path / "run")
+    found = tradeoffs(run)[0]
+    data = found.to_json()
+    assert [r["label"] for r in data["routers"]] == ["knn", "elo", "chain"] and data["n"] == 8
+    assert len(data["routers"][0]["points"]) >= 2 or found.singles[0][1] == found.singles[1][1]
+    cells = {c["label"]: c for c in run.results["cells"]}
+    for router in found.routers:
+        assert router.score == pytest.approx(cells[router.label]["summary"]["mean"], abs=1e-6)
+    page = render_report(run)
+    assert 'id="routers"' in page and "Routers on the same answers" in page and page == render_report(run)
+    drawn = curves(run, gather(run))[0]
+    assert drawn.found == found
+
+
+def test_every_point_lies_inside_its_drawing() -> None:
+    plot = draw(small(), 920, 440)
+    for p in plot.points:
+        assert plot.left <= p.x <= plot.width and 0 <= p.y <= plot.bottom
+    assert {p.row["label"] for p in plot.points} == {"weak", "strong", "router"}
