@@ -15,7 +15,7 @@ import numpy as np
 from moco.core.errors import ConfigError, ContextOverflow
 from moco.core.seeds import digest
 from moco.core.types import Completion, Finish, Request, Usage
-from moco.models.protocol import Capabilities, Counters, StoreKey, TokenScores, canonical_prompt, store_key
+from moco.models.protocol import Capabilities, Counters, StoreKey, TokenScores, Vectors, canonical_prompt, store_key
 from moco.models.sampler import Floats, Params, draw
 from moco.models.session_local import LocalSession, Place
 from moco.models.streams import Logits, Saved, Vocabulary
@@ -26,14 +26,24 @@ Reply = Callable[[Request], str | Completion] | str
 class ScriptedModel:
     """Says ``reply``, or what ``reply(request)`` returns; every request is kept in ``requests``, in order.
 
-    A reply that is text gets usage in words, one call. An exception raised by ``reply`` is the model's failure.
+    A reply that is text gets usage in words, one call. An exception raised by ``reply`` is the model's failure. ``reward``
+    (request and text to a number) and ``embed`` (a text to numbers) give it the capabilities REWARD and EMBED.
     """
 
-    def __init__(self, name: str, reply: Reply, *, fingerprint: str | None = None) -> None:
-        self.name, self.reply = name, reply
+    def __init__(
+        self,
+        name: str,
+        reply: Reply = "",
+        *,
+        fingerprint: str | None = None,
+        reward: Callable[[Request, str], float] | None = None,
+        embed: Callable[[str], Sequence[float]] | None = None,
+    ) -> None:
+        self.name, self.reply, self._reward, self._embed = name, reply, reward, embed
         self.requests: list[Request] = []
         self.counters = Counters()
-        self.capabilities = Capabilities(frozenset({"TEXT", "PREFIX", "RAW", "IDS"}))
+        more = [name for name, given in (("REWARD", reward), ("EMBED", embed)) if given is not None]
+        self.capabilities = Capabilities(frozenset({"TEXT", "PREFIX", "RAW", "IDS", *more}))
         self._fingerprint = fingerprint or digest("scripted", name)
 
     @property
@@ -57,6 +67,22 @@ class ScriptedModel:
     async def score(self, request: Request, continuation: str) -> TokenScores:
         """Raises ConfigError: a script has no probabilities (use TableModel)."""
         raise ConfigError(f"scripted model '{self.name}' cannot score", remedy="use moco.testing.TableModel")
+
+    async def reward(self, request: Request, text: str) -> float:
+        """The scripted reward; raises ConfigError where none was given."""
+        self.counters.generated += 1
+        if self._reward is None:
+            raise ConfigError(f"scripted model '{self.name}' gives no rewards", remedy="give it reward=...")
+        return float(self._reward(request, text))
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """[text, dimension]: the scripted numbers, scaled to length 1; raises ConfigError where none were given."""
+        self.counters.generated += len(texts)
+        if self._embed is None:
+            raise ConfigError(f"scripted model '{self.name}' cannot embed texts", remedy="give it embed=...")
+        found = np.asarray([self._embed(text) for text in texts], np.float32)
+        unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), np.float32(1e-12))
+        return unit
 
 
 class TableModel:

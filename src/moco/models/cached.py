@@ -7,10 +7,16 @@ machine for its row.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+import base64
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
 
+import numpy as np
+
+from moco.core.errors import PoolError
+from moco.core.seeds import digest
 from moco.core.types import Completion, Request
-from moco.models.protocol import Capabilities, Model, StoreKey, TokenScores
+from moco.models.protocol import Capabilities, Model, StoreKey, TokenScores, Vectors, canonical_prompt
 from moco.models.session import Session
 from moco.models.session_stateless import StatelessSession, open_session
 from moco.models.store import Store
@@ -50,7 +56,46 @@ class CachedModel:
         return self.model.key(request)
 
     async def generate(self, request: Request) -> Completion:
-        key = self.key(request)
+        return await self._once(self.key(request), lambda: self.model.generate(request))
+
+    async def reward(self, request: Request, text: str) -> float:
+        """The model's reward, a row of the store; raises PoolError for a model without REWARD, and what the model raises."""
+        model = self._with("REWARD", "gives no rewards", "name a reward model")
+
+        async def ask() -> Completion:
+            return Completion("", reason={"reward": float(await model.reward(request, text))})
+
+        return float((await self._once(self._row("reward", canonical_prompt(request), text), ask)).reason["reward"])
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """The model's vectors, one row of the store per text (where reading it is cheaper than making it); errors as `reward`."""
+        model = self._with("EMBED", "cannot embed texts", "name a sentence encoder, or hashed")
+        if not getattr(model, "stored", True):
+            found: Vectors = await model.embed(texts)
+            return found
+
+        async def one(text: str) -> Vectors:
+            async def ask() -> Completion:
+                vector = np.asarray((await model.embed([text]))[0], "<f4")
+                return Completion("", reason={"vector": base64.b64encode(vector.tobytes()).decode()})
+
+            row = await self._once(self._row("embedding", text), ask)
+            return np.frombuffer(base64.b64decode(row.reason["vector"]), "<f4").astype(np.float32)
+
+        distinct = list(dict.fromkeys(texts))
+        of = dict(zip(distinct, await asyncio.gather(*(one(text) for text in distinct)), strict=True))
+        return np.stack([of[text] for text in texts]) if of else np.zeros((0, 0), np.float32)
+
+    def _with(self, capability: str, what: str, remedy: str) -> Any:
+        if capability not in self.capabilities:
+            raise PoolError(f"'{self.name}' {what}", why=f"it lacks the capability {capability}", remedy=remedy)
+        return self.model
+
+    def _row(self, sort: str, *about: Any) -> StoreKey:
+        return StoreKey(digest(sort, self.fingerprint, getattr(self.model, "engine", ""), *about), 0)
+
+    async def _once(self, key: StoreKey, ask: Callable[[], Awaitable[Completion]]) -> Completion:
+        """What the store has under ``key``, else what ``ask`` gives, asked once however many want it."""
         found = self.store.get(key)
         if found is not None:
             return found
@@ -64,7 +109,7 @@ class CachedModel:
         flight = asyncio.get_running_loop().create_future()
         self._flights[key] = flight
         try:
-            completion = await self._answer(key, request)
+            completion = await self._answer(key, ask)
         except BaseException as error:
             if not isinstance(error, asyncio.CancelledError):
                 flight.set_exception(error)
@@ -78,7 +123,7 @@ class CachedModel:
         finally:
             del self._flights[key]
 
-    async def _answer(self, key: StoreKey, request: Request) -> Completion:
+    async def _answer(self, key: StoreKey, ask: Callable[[], Awaitable[Completion]]) -> Completion:
         """Ask the model, or wait for the process that is already asking it."""
         while not self.store.claim(key):
             await asyncio.sleep(POLL_SECONDS)
@@ -87,7 +132,7 @@ class CachedModel:
             self.store.abandon(key)
             return found
         try:
-            completion = await self.model.generate(request)
+            completion = await ask()
         except BaseException:
             self.store.abandon(key)
             raise

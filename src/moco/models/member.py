@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from moco.core.errors import ConfigError
+from moco.core.errors import ConfigError, PoolError, did_you_mean
 from moco.core.registry import Registry
+from moco.models.adversary import Adversary, AdversaryModel
 from moco.models.cached import CachedModel, Keyed
 from moco.models.protocol import Model
 from moco.models.store import Store
@@ -20,6 +21,9 @@ SCHEMES: Registry[Callable[..., Keyed]] = Registry("model scheme", "moco.models"
 
 BACKENDS: Registry[Callable[..., Keyed]] = Registry("backend", "moco.backends")
 """Builders by backend name, asked when an entry names its backend or no scheme fits."""
+
+HELPERS = {"judge": ("hf", "TEXT"), "reward": ("reward", "REWARD"), "embedder": ("embedder", "EMBED")}
+"""The helpers there are: what builds one where neither its entry nor a scheme says, and what it must be able to do."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class MemberSpec:
     cost: float = 1.0
     backend: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    adversary: Any = None
+    """The attack that takes the place of its answers: a kind, or a mapping; see ``moco.models.adversary``."""
 
 
 def spec_of(entry: Any) -> MemberSpec:
@@ -52,7 +58,7 @@ def spec_of(entry: Any) -> MemberSpec:
     if isinstance(entry, MemberSpec):
         return entry
     if isinstance(entry, Mapping):
-        known = {"model", "name", "description", "role", "cost", "backend"}
+        known = {"model", "name", "description", "role", "cost", "backend", "adversary"}
         if "model" not in entry:
             raise ConfigError("a pool entry names no model", where=str(dict(entry)), remedy="write model: ...")
         named = {k: v for k, v in entry.items() if k in known}
@@ -62,25 +68,46 @@ def spec_of(entry: Any) -> MemberSpec:
     raise ConfigError(f"a pool entry is a {type(entry).__name__}", remedy="give a model, a reference or a mapping")
 
 
-def build(spec: MemberSpec, index: int, store: Store) -> Member:
-    """The member ``spec`` describes; nothing is loaded yet."""
+def build(spec: MemberSpec, index: int, store: Store, default: str = "hf") -> Member:
+    """The member ``spec`` describes, made by ``default`` where neither it nor a scheme names a backend; nothing is loaded yet."""
     if isinstance(spec.model, str):
-        model: Model = resolve(spec.model, store, name=spec.name, backend=spec.backend, **spec.options)
+        model: Model = resolve(spec.model, store, name=spec.name, backend=spec.backend, default=default, **spec.options)
     else:
         model = spec.model if hasattr(spec.model, "store") or not hasattr(spec.model, "key") else CachedModel(spec.model, store)
+    if spec.adversary is not None:
+        model = CachedModel(AdversaryModel(model, Adversary.of(spec.adversary), spec.name), store)
     described = spec.description or str(getattr(model, "description", ""))
     return Member(spec.name or model.name, model, index, described, spec.role, spec.cost)
+
+
+def build_helper(role: str, entry: Any, store: Store) -> Member:
+    """The helper that ``entry`` (what ``spec_of`` takes) names for ``role``: a reward model for reward, an embedder for embedder.
+
+    Raises ConfigError for a role that does not exist, PoolError for a model that cannot do what the role needs.
+    """
+    if role not in HELPERS:
+        raise ConfigError(f"unknown helper '{role}'", where="aux", remedy=did_you_mean(role, HELPERS))
+    backend, capability = HELPERS[role]
+    member = build(spec_of(entry), 0, store, backend)
+    if capability not in member.model.capabilities:
+        remedy = {"REWARD": "name a sequence-classification checkpoint", "EMBED": "name a sentence encoder, or hashed"}.get(
+            capability, "name a model that writes text"
+        )
+        raise PoolError(f"'{member.name}' cannot be the {role}", why=f"it lacks the capability {capability}", remedy=remedy)
+    return member
 
 
 _BUILT: dict[tuple[Any, ...], CachedModel] = {}
 
 
-def resolve(reference: str, store: Store, *, name: str = "", backend: str = "", **options: Any) -> CachedModel:
+def resolve(
+    reference: str, store: Store, *, name: str = "", backend: str = "", default: str = "hf", **options: Any
+) -> CachedModel:
     """The model a reference names, behind ``store``. Equal references share one object, and so its weights and queue."""
-    identity = (reference, backend, repr(sorted(options.items())), id(store))
+    identity = (reference, backend, default, repr(sorted(options.items())), id(store))
     if identity not in _BUILT:
         scheme = reference.split("/", 1)[0]
-        builder = BACKENDS.get(backend) if backend else SCHEMES.get(scheme) if scheme in SCHEMES else BACKENDS.get("hf")
+        builder = BACKENDS.get(backend) if backend else SCHEMES.get(scheme) if scheme in SCHEMES else BACKENDS.get(default)
         model = builder(reference, name=reference.rsplit("/", 1)[-1], **options)
         _BUILT[identity] = CachedModel(model, store)
     return _BUILT[identity]

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from moco.core.builders import BUILDERS
-from moco.core.errors import BackendError, ConfigError, PoolError, did_you_mean
+from moco.core.errors import BackendError, ConfigError, PoolError, Transient, did_you_mean
 from moco.core.query import Query
 from moco.core.types import Completion, Draft, Request, Sampling, Tag
 from moco.models.cached import CachedModel
-from moco.models.member import Member, build, spec_of
+from moco.models.member import Member, build, build_helper, spec_of
 from moco.models.protocol import Model, TokenScores
 from moco.models.session import Session
 from moco.models.session_stateless import open_session
@@ -56,14 +56,7 @@ class Pool:
             raise ConfigError("the pool is empty", where="pool", remedy="name at least one member")
         built = [build(spec, i, self.store) for i, spec in enumerate(specs)]
         self.members = tuple(_named(built, {i for i, s in enumerate(specs) if s.name}))
-        helpers = {role: build(spec_of(entry), 0, self.store).model for role, entry in (aux or {}).items()}
-        unknown = set(helpers) - {"judge", "reward", "embedder"}
-        if unknown:
-            raise ConfigError(
-                f"unknown helper '{min(unknown)}'",
-                where="aux",
-                remedy=did_you_mean(min(unknown), ["judge", "reward", "embedder"]),
-            )
+        helpers = {role: build_helper(role, entry, self.store).model for role, entry in (aux or {}).items()}
         self.aux = Aux(**helpers)
         self._query: Query | None = None
         self._recorder: Recorder | None = None
@@ -124,10 +117,10 @@ class Pool:
 
     @property
     def fingerprint(self) -> list[Any]:
-        """What of the pool decides an answer: members in order, their names, descriptions, roles and costs."""
-        return [[m.name, m.model.fingerprint, m.description, m.role, m.cost] for m in self.members] + [
-            sorted(self._roles.items())
-        ]
+        """What of the pool decides an answer: members in order, their names, descriptions, roles and costs, and the helpers."""
+        members: list[Any] = [[m.name, m.model.fingerprint, m.description, m.role, m.cost] for m in self.members]
+        helpers = [[name, model.fingerprint] for name, model in vars(self.aux).items() if model is not None]
+        return [*members, sorted(self._roles.items()), *([helpers] if helpers else [])]
 
     # views
 
@@ -138,6 +131,19 @@ class Pool:
         view._replicates = {m.name: self.replicate(m) for m in self.members}
         view.members = tuple(replace(m, index=i) for i, m in enumerate(chosen))
         return view
+
+    def beside(self, model: Model, name: str) -> Pool:
+        """A view whose only member is ``model``, called ``name``: a model that is no member, asked and recorded like one."""
+        view = self._view()
+        view._replicates, view.members = None, (Member(name, model),)
+        return view
+
+    def helper(self, name: Literal["judge", "reward", "embedder"]) -> Pool:
+        """A view whose only member is that helper; raises PoolError where the study names none."""
+        model: Model | None = getattr(self.aux, name)
+        if model is None:
+            raise PoolError(f"there is no helper '{name}'", remedy=f"name one in the study: aux: {{{name}: MODEL}}")
+        return self.beside(model, name)
 
     def with_roles(self, roles: Mapping[str, str]) -> Pool:
         """A view in which ``roles`` (role to member name) are cast; raises ConfigError for an unknown member."""
@@ -261,12 +267,17 @@ class Pool:
             if what is None:
                 what = self._bound()
             call = self.ask(member, what, draw=draw, stage=stage, round=round, **options)
-            return await (asyncio.wait_for(call, deadline) if deadline is not None else call)
+            try:
+                return await (asyncio.wait_for(call, deadline) if deadline is not None else call)
+            except TimeoutError as error:
+                raise Transient(
+                    f"'{member.name}' did not answer within {deadline} s", remedy="raise the deadline, or set on_failure: drop"
+                ) from error
 
         outcomes = await asyncio.gather(*(one(m, d) for m, d in jobs), return_exceptions=True)
         drafts = [o for o in outcomes if isinstance(o, Draft)]
         failures = [o for o in outcomes if isinstance(o, BaseException)]
-        fatal = [f for f in failures if not isinstance(f, (BackendError, TimeoutError))]
+        fatal = [f for f in failures if not isinstance(f, BackendError)]
         if fatal or (failures and (on_failure == "fail" or len(drafts) < at_least)):
             raise (fatal or failures)[0]
         return drafts

@@ -5,8 +5,11 @@ Capabilities are probed or known by construction, never believed; a fingerprint 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
 
 from moco.core.seeds import derive, digest
 from moco.core.types import Completion, Request
@@ -72,6 +75,25 @@ class Model(Protocol):
 
     async def score(self, request: Request, continuation: str) -> TokenScores:
         """Log-probabilities of ``continuation`` as the answer to ``request``; needs SCORE."""
+
+
+Vectors = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@runtime_checkable
+class Rewarding(Protocol):
+    """A model with the capability REWARD."""
+
+    async def reward(self, request: Request, text: str) -> float:
+        """How good ``text`` is as the answer to ``request``: any finite number, more is better; raises BackendError."""
+
+
+@runtime_checkable
+class Embedding(Protocol):
+    """A model with the capability EMBED."""
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """[text, dimension] float32, rows of length 1 (a text in which nothing is found: zeros); raises BackendError."""
 
 
 @dataclass(frozen=True)

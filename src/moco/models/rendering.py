@@ -62,28 +62,32 @@ class Renderer:
         self._template: Any = None
         self._cached = functools.lru_cache(maxsize=8192)(self._ids)
 
-    def text(self, messages: tuple[Message, ...]) -> str:
-        """The prompt as text up to where the assistant begins to speak. Raises Fatal if the template refuses it."""
+    def text(self, messages: tuple[Message, ...], *, answered: bool = False) -> str:
+        """The prompt as text up to where the assistant begins to speak; ``answered``: it has spoken, the conversation is whole.
+
+        Raises Fatal if the template refuses it.
+        """
         if self.tokens.template is None:
             turns = [f"{m.role.capitalize()}: {m.content}" for m in messages]
-            return "\n\n".join([*turns, "Assistant:"])
+            return "\n\n".join(turns if answered else [*turns, "Assistant:"])
         if self._template is None:
             self._template = _compile(self.tokens.template)
         try:
-            return self._apply(messages)
+            return self._apply(messages, answered)
         except _template_error() as error:
             if messages[0].role != "system" or len(messages) < 2:
                 raise Fatal(f"the chat template refused the messages: {error}", where=self.name) from error
         head, first, *rest = messages  # some templates know no system role: it opens the first message
         try:
-            return self._apply((Message(first.role, f"{head.content}\n\n{first.content}"), *rest))
+            return self._apply((Message(first.role, f"{head.content}\n\n{first.content}"), *rest), answered)
         except _template_error() as error:
             raise Fatal(f"the chat template refused the messages: {error}", where=self.name) from error
 
-    def _apply(self, messages: tuple[Message, ...]) -> str:
+    def _apply(self, messages: tuple[Message, ...], answered: bool) -> str:
         turns = [{"role": m.role, "content": m.content} for m in messages]
         marks = {"bos_token": self.tokens.bos_text or "", "eos_token": self.tokens.eos_text or ""}
-        return str(self._template.render(messages=turns, add_generation_prompt=True, tools=None, documents=None, **marks))
+        asked = not answered
+        return str(self._template.render(messages=turns, add_generation_prompt=asked, tools=None, documents=None, **marks))
 
     def ids(self, request: Request) -> tuple[int, ...]:
         """Prompt ids of ``request``, prefix included.

@@ -77,6 +77,11 @@ class Tokens:
         """Ids of ``text``; special-token strings in it become special ids, nothing is added."""
         return list(self._backend.encode(text, add_special_tokens=False).ids)
 
+    def wrapped(self, text: str, second: str | None = None) -> tuple[list[int], list[int]]:
+        """Ids of one or two texts with the special tokens that the tokenizer itself puts around them, and the segment of each."""
+        found = self._backend.encode(text, second, add_special_tokens=True)
+        return list(found.ids), list(found.type_ids)
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ``ids`` without special tokens."""
         return str(self._backend.decode(list(ids), skip_special_tokens=True))

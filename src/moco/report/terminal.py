@@ -31,6 +31,11 @@ FAULTS = {"unparsed": 70, "truncated": 65}
 """Shares of answers that say more about the prompt than about the method, with the rank of their columns."""
 DRAWN = (14, 32)
 """Fewest and most characters of the picture of the intervals."""
+STANDINS = {
+    "rules": "no judge is named, so a rule set decides what is a refusal; it errs more often than a judge (aux: {judge: MODEL})",
+    "hashed n-grams": "no embedder is named, so distances are of hashed n-grams, which see wording alone (aux: {embedder: ...})",
+}
+"""Graders that stand in for a better one that the study did not name, by their rule."""
 ROLES = {"method": "", "member": "alone", "equal_tokens": "equal tok.", "reference": "reference"}
 
 
@@ -250,6 +255,9 @@ def warnings(results: Results) -> list[str]:
         failed = results.get("failed_items", 0)
         out.append(f"incomplete: {failed} items failed; cells with failed items are left out of all tests; run the study again")
         out += [f"{f['n']} failed: {clean(f['reason'])}" for f in results.get("failures", [])[:3]]
+    for task in dict.fromkeys(cell["task"] for cell in results["cells"]):
+        used = {rule for cell in results["cells"] if cell["task"] == task for rule in cell["summary"].get("rules", {})}
+        out += [f"{clean(task)}: {said}" for rule, said in STANDINS.items() if rule in used]
     for row in results["leaderboard"]:
         for name, remedy in (("unparsed", "check the answer format of the prompt"), ("truncated", "raise sampling.max_tokens")):
             if row[name] >= MANY:

@@ -95,6 +95,8 @@ class MemberConfig(_Strict):
 
     _plain = "model"
     _later = ("cell", "trust_remote_code")
+    _loading: ClassVar[tuple[str, ...]] = ("adapter", "revision", "dtype", "device", "label")
+    """What is handed on to the backend that loads ``model``."""
 
     name: Text = ""
     """Unless given: the last part of ``model``, or ``method``."""
@@ -107,6 +109,11 @@ class MemberConfig(_Strict):
     role: Text | None = None
     backend: Text | None = None
     adapter: Text | None = None
+    revision: Text | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    device: Text | None = None
+    label: Text | None = None
+    """Which output of a classifier the reward is (``aux.reward``), where it has several."""
     cost: Annotated[Real, Field(ge=0)] | None = None
     adversary: Text | dict[Text, Any] | None = None
     """A malicious member: the attack that takes the place of its answers, by kind, or as a mapping."""
@@ -122,7 +129,7 @@ class MemberConfig(_Strict):
                 raise _fault(error.what, error.remedy, *error.where.split(".")) from error
         if (self.model is None) == (self.method is None):
             raise _fault("a member is a model or a method, exactly one", "give 'model: ...' or 'method: ...'")
-        wrong = ("members", "fit_on", "options") if self.method is None else ("backend", "adapter", "cost")
+        wrong = ("members", "fit_on", "options") if self.method is None else ("backend", *self._loading, "cost")
         for key in wrong:
             if key in self.model_fields_set and getattr(self, key) not in (None, {}):
                 kind = "model" if self.method is None else "method"
@@ -132,6 +139,11 @@ class MemberConfig(_Strict):
         if not self.name:  # a frozen model may still complete itself while it is being validated
             object.__setattr__(self, "name", (self.model or self.method or "").rstrip("/").rsplit("/", 1)[-1])
         return self
+
+    @property
+    def loading(self) -> dict[str, str]:
+        """Options of the backend that are set."""
+        return {key: getattr(self, key) for key in self._loading if getattr(self, key) is not None}
 
 
 class PromptConfig(_Strict):

@@ -12,6 +12,7 @@ from moco.study.outcomes import Outcome
 from moco.tasks import Record, Task
 from moco.tasks.graders import RuleGraded
 from moco.tasks.graders.base import strict_score
+from moco.tasks.graders.generation import length_controlled
 
 
 def units(outcomes: Sequence[Outcome], task: Task | None = None) -> dict[str, float | None]:
@@ -37,7 +38,8 @@ def figures(outcomes: Sequence[Outcome], task: Task) -> dict[str, float]:
 
     Means of what the grades hold beside the score (``em``, ``f1``, ...), over the answers that have it; ``strict``: the mean
     where an answer counts only in the form asked for; ``macro_SUBJECT``: the mean of the means per value of the task's macro
-    key; ``macro_f1`` of label answers; ``per_item``: the plain mean where whole groups are what counts.
+    key; ``length_controlled`` win rate (arXiv:2404.04475); ``macro_f1`` of label answers; ``per_item``: the plain mean where
+    whole groups are what counts.
     """
     scored = [o for o in outcomes if o.score is not None]
     if not scored:
@@ -51,6 +53,11 @@ def figures(outcomes: Sequence[Outcome], task: Task) -> dict[str, float]:
     ruled = [o for o in scored if o.id in records and isinstance(KINDS.get(task.kind_of(records[o.id])), RuleGraded)]
     if ruled:
         found["strict"] = _mean([strict_score(o.score or 0.0, o.rule) for o in ruled])
+    compared = [o.metrics for o in scored if {"preference", "length_difference"} <= set(o.metrics)]
+    if compared:
+        found["length_controlled"] = length_controlled(
+            [m["preference"] for m in compared], [m["length_difference"] for m in compared]
+        )
     if task.whole_groups:
         found["per_item"] = _mean([o.score or 0.0 for o in scored])
     if task.macro:

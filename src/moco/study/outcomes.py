@@ -57,7 +57,12 @@ def check_gradable(task: Task, present: Collection[str] = ()) -> None:
     at_hand = {"sandbox", *present}
     first: dict[str, str] = {}
     for record in (*task.dev, *task.test):
-        first.setdefault(task.kind_of(record), record.id)
+        kind = task.kind_of(record)
+        first.setdefault(kind, record.id)
+        check = getattr(KINDS.get(kind), "check", None) if kind in KINDS else None
+        if check is not None:
+            with placed(f"task {task.name}, record {record.id}"):
+                check(task.item_of(record))
     for kind, record_id in first.items():
         where = f"task {task.name}, record {record_id}"
         if kind not in KINDS:

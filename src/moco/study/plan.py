@@ -76,9 +76,8 @@ async def build_pool(
         if entry.method is not None:
             made = await team(entry, place)
             return MemberSpec(made, entry.name, entry.description, entry.role or "", adversary=entry.adversary)
-        options = {"adapter": entry.adapter} if entry.adapter else {}
         cost = 1.0 if entry.cost is None else entry.cost
-        own = (entry.description, entry.role or "", cost, entry.backend or "", options, entry.adversary)
+        own = (entry.description, entry.role or "", cost, entry.backend or "", entry.loading, entry.adversary)
         spec = MemberSpec(entry.model, entry.name, *own)
         with placed(place):
             _ = build_helper(helps, spec, store) if helps else build(spec, 0, store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,8 @@ class Summary:
     usage: Usage
     asked: int = 0
     figures: dict[str, float] = field(default_factory=dict)
+    rules: dict[str, int] = field(default_factory=dict)
+    """How many answers each rule of a grader read or judged, the rule without its particulars."""
 
     @property
     def tokens(self) -> float:
@@ -53,6 +56,7 @@ class Summary:
             "calls_per_query": short(self.usage.calls / per),
             "prompt_tokens_per_query": short(self.usage.prompt_tokens / per),
             "completion_tokens_per_query": short(self.usage.completion_tokens / per),
+            "rules": self.rules,
             "figures": {name: short(value) for name, value in sorted(self.figures.items())},
         }
 
@@ -78,4 +82,5 @@ def summarise(outcomes: Sequence[Outcome], task: Task | None = None) -> Summary:
         usage=usage,
         asked=asked,
         figures=figures(outcomes, task) if task is not None else {},
+        rules=dict(sorted(Counter(o.rule.partition(":")[0] for o in scored).items())),
     )
