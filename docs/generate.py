@@ -1,10 +1,11 @@
-"""Writes docs/methods.md (from the registry) and docs/cli.md (from the commands); with ``--check``, only compares.
+"""Writes docs/methods.md and docs/tasks.md (from the registries) and docs/cli.md (from the commands); ``--check`` only compares.
 
 Run from anywhere: ``.venv/bin/python docs/generate.py``. Exit code 1 of ``--check`` means that a page is not up to date.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,10 @@ import typer
 
 from moco.cli.app import app
 from moco.cli.described import describe, method_class
+from moco.cli.new import skeleton
 from moco.collab import METHODS
+from moco.tasks import TASKS
+from moco.tasks.catalogue import Entry
 
 DOCS = Path(__file__).parent
 COMMAND = ".venv/bin/python docs/generate.py"
@@ -30,6 +34,37 @@ METHODS_HEAD = f"""\
 distributions) or weight (combined parameters). *Cost* is what one query costs, for n members. *Fit* says whether a method
 learns from labelled dev questions: never, optionally (without them it falls back to a stated rule), or by need. Options are
 given at the method's entry in a [study](first-study.md), or to `moco.load_method`; unknown options are refused.
+"""
+TASKS_HEAD = f"""\
+# Tasks
+
+*This page is written by `{COMMAND}` from the catalogue; `moco tasks NAME` prints the same, with `--prompt` the prompt.*
+
+A catalogue task is named in a [study](first-study.md), or given to `moco.load_task`. moco ships no data. It reads, in this order:
+
+1. with `data_dir`, the original files of the data set in that folder, or in a folder there named after the task, as they are;
+2. else a released MoCo data file there (`{{"name", "task_type", "dev", "test"}}`), as it is;
+3. else a copy of the hub's repository there;
+4. without `data_dir`, the Hugging Face hub, with the extra `data` (`pip install "mocolab[data]"`). The newest commit is looked up
+   and recorded in `source` unless `revision` pins one. Nothing of a repository is executed. Gated sets say what to accept.
+
+```yaml
+tasks:
+  - {{name: gsm8k, data_dir: data/gsm8k, limit: 200}}
+  - {{name: mmlu_redux, data_dir: data/mmlu_redux, variant: corrected}}
+  - {{name: popqa, data_dir: moco/data, split: moco}}
+```
+
+**Splits.** Official splits are kept. Where there is only one part, dev is where sha256(id) mod 100 < 20; a group (the four
+judgements of one question, its variants) is never cut, and equal questions stand on one side. Where official dev and test share
+a question it leaves dev. Of large training parts the records with the lowest sha256(id) are kept. `split: moco` takes the dev
+and test lists of a released file as they are.
+
+**Records.** Options are lettered A, B, C by position and gold is a list of labels; the native label is in `meta`. A row that
+cannot be graded rightly (no gold, gold not among the options, an empty option, two equal options of which one is gold) is
+dropped, and a row that could be read rightly is mended; both are counted, with their ids, in the task's notes, which the
+manifest of a run keeps.
+
 """
 CLI_HEAD = f"""\
 # Commands
@@ -98,6 +133,45 @@ def one_method(m: dict[str, Any]) -> Iterator[str]:
         yield from (f"- {line}" for line in m["fidelity"])
 
 
+def tasks_page() -> str:
+    """The package's own catalogue of data sets; the playground's tasks are made, not loaded, and have their own page."""
+    entries = [entry for name in TASKS.names() if isinstance(entry := TASKS.get(name), Entry)]
+    lines = [TASKS_HEAD, "| task | kind | metric | licence | hub | gated |", "|---|---|---|---|---|---|"]
+    for e in entries:
+        gated = "yes" if e.hub and e.hub.gated else ""
+        about = (f"[{e.name}](#{e.name})", e.kind, e.metric, e.licence, e.hub.dataset if e.hub else "no", gated)
+        lines.append("| " + " | ".join(cell(a) for a in about) + " |")
+    for e in entries:
+        lines += ["", *one_task(e.about())]
+    return "\n".join(lines) + "\n"
+
+
+def one_task(t: dict[str, Any]) -> Iterator[str]:
+    """A section: what it measures, where the data are, splits, variants, notes."""
+    yield f"## {t['name']} {{#{t['name']}}}"
+    yield ""
+    yield f"{t['measures'][0].upper()}{t['measures'][1:]}."
+    yield ""
+    yield f"*Kind* {t['kind']}; *metric* {t['metric']}; *paper* {paper(t['paper'])}; *licence* {t['licence']}."
+    sources = t["sources"]
+    if "hub" in sources:
+        yield f"*Hub* `{sources['hub']['dataset']}`" + (f"; gated: {t['gated']}." if t["gated"] else ".")
+    if "files" in sources:
+        shown = sources["files"]["patterns"]
+        names = ", ".join(f"`{p}`" for p in shown[:6]) + (", ..." if len(shown) > 6 else "")
+        yield f"*Files* {names}, from {sources['files']['from']}."
+    yield f"*Released file* `{sources['released']}`."
+    sides = [f"{s['split']}: {s['side']}" + (f", {s['keep']:,} kept" if s["keep"] else "") for s in t["splits"]]
+    yield f"*Splits* {'; '.join(sides)}." + (f" *Macro mean over* {t['macro']}." if t["macro"] else "")
+    if t["shots"]["count"]:
+        yield f"*Worked examples before the question* {t['shots']['count']}, from {t['shots']['from']}."
+    if t["variants"] or t["notes"]:
+        yield ""
+    for name, what in t["variants"].items():
+        yield f"- variant `{name}`: {what}"
+    yield from (f"- {note}" for note in t["notes"])
+
+
 def cli_page() -> str:
     """Every command with its help."""
     root = typer.main.get_command(app)
@@ -115,9 +189,25 @@ def walk(command: Any, name: str, above: Any, depth: int) -> Iterator[tuple[int,
         yield from walk(command.commands[inner], inner, context, 2 if above is None else 3)
 
 
+def own_method_page() -> str:
+    """The page on writing a method: written by hand, but the code in it is what ``moco new method`` writes."""
+    text = (DOCS / "own-method.md").read_text(encoding="utf-8")
+    for part, code in zip(("method", "test"), skeleton("second_look", Path("mine")), strict=True):
+        fence = re.compile(rf"(<!-- docs: [^\n]*\bskeleton={part}\b[^\n]* -->\n```python\n).*?(^```$)", re.DOTALL | re.MULTILINE)
+        text, found = fence.subn(lambda m, code=code: m[1] + code + m[2], text)  # type: ignore[misc]
+        if found != 1:
+            raise SystemExit(f"docs/own-method.md has {found} places for the skeleton's {part}")
+    return text
+
+
 def pages() -> dict[Path, str]:
     """The generated pages by path."""
-    return {DOCS / "methods.md": methods_page(), DOCS / "cli.md": cli_page()}
+    return {
+        DOCS / "methods.md": methods_page(),
+        DOCS / "tasks.md": tasks_page(),
+        DOCS / "cli.md": cli_page(),
+        DOCS / "own-method.md": own_method_page(),
+    }
 
 
 def main() -> int:

@@ -90,6 +90,28 @@ def test_log_odds_weigh_as_the_specification_computes() -> None:
     assert decide(["A", "B", "B"]).winner == (1, 2)
 
 
+def test_a_negative_weight_speaks_against_its_answer() -> None:
+    found = decide(["A", "B", "B"], weights=[0.5, 1.0, -0.8])
+    assert (found.winner, found.support, found.margin) == ((0,), pytest.approx(0.5 / 2.3), pytest.approx(0.3 / 2.3))
+    assert decide(["A"], weights=[-1.0]).winner == (0,), "the only answer there is"
+
+
+def test_unreadable_ballots_abstain_or_are_none_or_are_one_candidate() -> None:
+    keys = [None, None, "A"]
+    for rule, winner, support in (("abstain", (2,), 1 / 3), ("drop", (2,), 1.0), ("candidate", (0, 1), 2 / 3)):
+        found = asyncio.run(vote(query(), drafts(keys), unreadable=rule))  # type: ignore[arg-type]
+        assert (found.winner, found.support) == (winner, pytest.approx(support))
+
+
+def test_equal_sums_of_dev_scores_go_to_the_first_member() -> None:
+    ranking = Ranking(("m1", "m0"), (0.5, 0.5), (0.0, 0.0), 10)
+    said = drafts(["A", "B"])
+    assert asyncio.run(vote(query(), said, ranking=ranking, tie="dev_sum")).winner == (0,)
+    assert asyncio.run(vote(query(), said, ranking=ranking, tie="dev")).winner == (1,)
+    better = Ranking(("m1", "m0"), (0.6, 0.5), (0.0, 0.0), 10)
+    assert asyncio.run(vote(query(), said, ranking=better, tie="dev_sum")).winner == (1,)
+
+
 @given(st.lists(st.sampled_from(["A", "B", "C", None]), min_size=1, max_size=7), st.randoms())
 def test_the_order_of_the_voters_changes_nothing_but_ties(keys: list[str | None], rng: object) -> None:
     before = decide(keys)

@@ -1,0 +1,139 @@
+"""Passages: what is knowledge and what an answer, which are relevant, which are drawn, how they are cut."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moco.core.query import Query
+from moco.core.types import Completion, Draft
+from moco.discussion.passages import Passage, best, distinct, drawn, gives_answer, lexical, likeness, passage_of, truncated
+from tests.methods.helpers import pool_of, request
+
+QUERY = Query.of(request())
+
+
+def draft(text: str, member: str = "a") -> Draft:
+    return Draft(member, 0, text, None, Completion(text))
+
+
+def passages(*texts: str) -> list[Passage]:
+    return [Passage(t, draft(t)) for t in texts]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "answers"),
+    [
+        ("The answer is B.", True),
+        ("Answer: 42", True),
+        ("So \\boxed{7}.", True),
+        ("**B**", True),
+        ("Tin is a metal.", False),
+        ("Soup is eaten with a spoon.", False),
+        ("Nobody could answer that for years.", False),
+    ],
+)
+def test_what_states_an_answer(sentence: str, answers: bool) -> None:
+    assert gives_answer(QUERY, sentence) is answers
+
+
+def test_answers_are_taken_out_and_the_rest_stays() -> None:
+    made = passage_of(QUERY, draft("Tin melts early. The answer is B. It is a metal."))
+    assert made is not None and made.text == "Tin melts early. It is a metal."
+    assert passage_of(QUERY, draft("The answer is B.")) is None
+    kept = passage_of(QUERY, draft("The answer is B."), answers=True)
+    assert kept is not None and kept.text == "The answer is B."
+
+
+def test_an_echo_of_the_question_is_cut_off() -> None:
+    made = passage_of(QUERY, draft("Which? Tin is soft."), echo="Which?")
+    assert made is not None and made.text == "Tin is soft."
+
+
+def test_equal_texts_are_shown_once_in_order() -> None:
+    assert [p.text for p in distinct(passages("b", "a", "b ", "c"))] == ["b", "a", "c"]
+
+
+def test_rare_shared_words_count_most() -> None:
+    scores = lexical("which metal is soft", ["metal is hard", "is is is", "a soft metal", "nothing"])
+    assert scores[2] > scores[0] > scores[1] > scores[3] == 0
+
+
+class Embedder:
+    """Gives vectors of any length."""
+
+    def __init__(self, vectors: Mapping[str, Sequence[float]]) -> None:
+        self.vectors = vectors
+
+    async def embed(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
+        return np.array([self.vectors[t] for t in texts])
+
+
+VECTORS = {"q": (1.0, 1.0), "long": (5.0, 5.0), "near": (1.0, 0.9), "far": (0.0, 2.5)}
+
+
+def test_the_cosine_ranks_by_angle_and_the_dot_product_by_length() -> None:
+    embedder = Embedder(VECTORS)
+    texts = ["far", "near", "long"]
+    angle, length = (asyncio.run(likeness(embedder, "q", texts, normalise=n)) for n in (True, False))
+    assert [p.text for p in best(passages(*texts), angle, 3)] == ["long", "near", "far"]
+    assert [p.text for p in best(passages(*texts), length, 3)] == ["long", "far", "near"]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.integers(1, 5), st.integers(0, 99))
+def test_a_draw_has_no_duplicates_and_comes_from_the_best(scores: list[float], count: int, seed: int) -> None:
+    chosen = drawn(scores, count, np.random.default_rng(seed))
+    assert len(set(chosen)) == len(chosen) == min(count, len(scores))
+    floor = sorted(scores, reverse=True)[: 2 * count][-1]
+    assert all(scores[i] >= floor for i in chosen)
+
+
+def test_the_likelier_is_drawn_more_often() -> None:
+    first = Counter(drawn([0.9, 0.1, 0.0], 1, np.random.default_rng(s))[0] for s in range(2000))
+    assert first[0] / 2000 == pytest.approx(0.9, abs=0.03) and first[2] == 0
+
+
+def test_long_passages_end_with_a_sentence() -> None:
+    pool = pool_of("x")
+    long = passages("One two three. Four five six. Seven eight nine ten eleven.")[0]
+    cut = truncated(long, pool, "a", 10)  # about three characters a token
+    assert cut.text == "One two three. Four five six."
+    assert truncated(long, pool, "a", 100) is long
+    assert "[...]" in truncated(passages("word " * 50)[0], pool, "a", 10).text
+
+
+def vectors(shared: Path, word: str) -> list[Any]:
+    found = json.loads((shared / "vectors" / "text_knowledge_card.json").read_text())["vectors"]
+    chosen = [v for v in found if word in v["function"]]
+    assert chosen
+    return chosen
+
+
+def test_vector_relevance(shared: Path) -> None:
+    for vector in vectors(shared, "similarity_filter"):
+        given_ = vector["inputs"]
+        pooled = {t: np.mean(v, axis=0).tolist() for t, v in given_["token_vectors"].items()}
+        embedder = Embedder(pooled)
+        scores = asyncio.run(likeness(embedder, given_["query"], given_["texts"], normalise=False))
+        chosen = [p.text for p in best(passages(*given_["texts"]), scores, given_["k"])]
+        wanted = vector["outputs"]
+        assert chosen == (wanted if isinstance(wanted, list) else given_["texts"]), "where the original fails, all are kept"
+
+
+def test_vector_draws(shared: Path) -> None:
+    for vector in vectors(shared, "factuality_filter"):
+        names, scores = [*vector["inputs"]["scores"]], [*vector["inputs"]["scores"].values()]
+        k, draws = vector["inputs"]["k"], 2000
+        seen = Counter(names[i] for s in range(draws) for i in drawn(scores, k, np.random.default_rng(s), replace=True))
+        assert sorted(seen) == sorted(vector["outputs"]["support"])
+        for name, p in vector["outputs"]["analytic_prob"].items():
+            assert abs(seen[name] / (draws * k) - p) < 3 * (p * (1 - p) / (draws * k)) ** 0.5
