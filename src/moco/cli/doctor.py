@@ -17,7 +17,7 @@ CORE = ("pydantic", "typer", "rich", "httpx", "PyYAML", "jinja2", "numpy", "scip
 
 
 def doctor(json: bool = typer.Option(False, "--json", help="For programs.")) -> None:
-    """Versions, devices, extras and cache of this installation.
+    """Versions, devices, extras, cache and sandbox of this installation.
 
     Example:  moco doctor
     """
@@ -43,6 +43,10 @@ def doctor(json: bool = typer.Option(False, "--json", help="For programs.")) -> 
     )
     weights = about["playground"]
     say(f"playground weights: {', '.join(weights) or 'none'}", bool(weights))
+    sandbox = about["sandbox"]
+    say(f"sandbox for generated code: {sandbox['level'] or sandbox['remedy']}", bool(sandbox["level"]))
+    for level, why in sandbox["missing"].items():
+        say(f"sandbox level {level}: {why}", False)
     next_steps("moco demo" if about["extras"]["local"]["complete"] else about["extras"]["local"]["install"])
 
 
@@ -69,6 +73,7 @@ def examine() -> dict[str, Any]:
         "devices": _devices() if _version("torch") else [],
         "cache": {"path": str(home / "cache.sqlite"), "exists": (home / "cache.sqlite").exists(), "writable": _writable(home)},
         "playground": _weights(),
+        "sandbox": _sandbox(),
     }
 
 
@@ -90,6 +95,22 @@ def _devices() -> list[str]:
     if torch.backends.mps.is_available():
         found.append("mps")
     return found
+
+
+def _sandbox() -> dict[str, Any]:
+    """The level that generated code runs at here, and why the better ones are not there; each is really tried."""
+    from moco.core.errors import SandboxError
+    from moco.tasks.sandbox import STRONG, chosen_level, finding
+
+    missing: dict[str, str] = {}
+    for level in STRONG:
+        if finding(level).holds:
+            return {"level": level, "missing": missing, "remedy": ""}
+        missing[level] = finding(level).why
+    try:
+        return {"level": chosen_level(), "missing": missing, "remedy": ""}
+    except SandboxError as error:
+        return {"level": None, "missing": missing, "remedy": f"none; {error.remedy}"}
 
 
 def _writable(home: Any) -> bool:
