@@ -319,7 +319,7 @@ def test_evaluate_prints_what_it_stands_on(tmp_path: Path) -> None:
 def test_what_no_rule_can_grade_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
     file = tmp_path / "stories.jsonl"
     file.write_text("\n".join(json.dumps({"id": f"s{i}", "question": f"Tell story {i}"}) for i in range(10)))
-    with pytest.raises(ConfigError, match="cannot be graded"):
+    with pytest.raises(ConfigError, match="no reference output to compare with"):
         Study.from_yaml(STUDY.replace("DATA", str(file))).run(tmp_path / "run", store=tmp_path / "s.sqlite")
-    with pytest.raises(ConfigError, match="cannot be graded"):
+    with pytest.raises(ConfigError, match="no reference output to compare with"):
         moco.evaluate("single", moco.Pool(["scripted/a"], store=Store(None)), moco.load_task(file))

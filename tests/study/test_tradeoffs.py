@@ -30,18 +30,15 @@ def run_of(prices: dict[str, float | None], dev: str) -> Any:
     return SimpleNamespace(manifest={"config": {"pool": pool}}, results={"tasks": {"t": {}}, "best_on_dev": {"t": {"0": dev}}})
 
 
-def small(**more: Any) -> Tradeoff:
-    """Four questions: weak knows two of them for 1 token each, strong all but one for 10."""
+def small() -> Tradeoff:
+    """Four questions at equal prices; the router has the best of both members. A method of another level is there too."""
     weak = cell("weak", "member", [outcome(i, s, 10) for i, s in enumerate([1, 1, 0, 0])], "baseline")
     strong = cell("strong", "member", [outcome(i, s, 10) for i, s in enumerate([0, 1, 1, 1])], "baseline")
     sure = [0.9, 0.8, 0.2, 0.1]
     told = [outcome(i, s, 10, {"weak": w, "strong": 0.5}) for i, (s, w) in enumerate(zip([1, 1, 1, 1], sure, strict=True))]
-    # asked: weak, weak, strong, strong; both cost 10 tokens, strong at 10 times the price
     router = cell("router", "method", told)
     other = cell("chat", "method", [outcome(i, 1, 99) for i in range(4)], "text")
-    cells = [weak, strong, router, other, *more.get("cells", [])]
-    run = run_of({"weak": None, "strong": 1.0}, "strong")
-    return compare_routers(run, cells)[0]
+    return compare_routers(run_of({"weak": None, "strong": 1.0}, "strong"), [weak, strong, router, other])[0]
 
 
 def test_members_oracle_chance_and_a_router_by_hand() -> None:
@@ -49,7 +46,9 @@ def test_members_oracle_chance_and_a_router_by_hand() -> None:
     strong = cell("strong", "member", [outcome(i, s, 10) for i, s in enumerate([0, 1, 1, 1])], "baseline")
     told = [outcome(i, 1, t, {"weak": w, "strong": 0.5}) for i, (t, w) in enumerate(((1, 0.9), (1, 0.8), (10, 0.2), (10, 0.1)))]
     point = cell("point", "method", [outcome(i, s, 11) for i, s in enumerate([1, 1, 0, 1])])
-    found = compare_routers(run_of({"weak": None, "strong": None}, "strong"), [weak, strong, cell("router", "method", told), point])[0]
+    found = compare_routers(
+        run_of({"weak": None, "strong": None}, "strong"), [weak, strong, cell("router", "method", told), point]
+    )[0]
     assert (found.weak, found.strong, found.n) == ("weak", "strong", 4)
     assert found.singles == (("weak", 1.0, 0.5), ("strong", 10.0, 0.75)) and found.random == (5.5, 0.625)
     router, single = found.routers
@@ -67,7 +66,10 @@ def test_prices_count_and_failed_questions_and_other_levels_do_not() -> None:
     strong = cell("strong", "member", [outcome(0, 1, 10), outcome(1, 1, 10)], "baseline")
     run = run_of({"weak": 1.0, "strong": 3.0}, "weak")
     lines = {"q0": [{"member": "strong", "usage": {"prompt_tokens": 9, "completion_tokens": 1}}]}
-    file = SimpleNamespace(exists=lambda: True, read_bytes=lambda: b"\n".join(f'{{"id": "{k}", "calls": {v}}}'.replace("'", '"').encode() for k, v in lines.items()))
+    file = SimpleNamespace(
+        exists=lambda: True,
+        read_bytes=lambda: b"\n".join(f'{{"id": "{k}", "calls": {v}}}'.replace("'", '"').encode() for k, v in lines.items()),
+    )
     run.cell = lambda which: SimpleNamespace(transcripts=file)
     found = compare_routers(run, [weak, strong, cell("router", "method", [outcome(0, 1, 10)])])[0]
     assert found.n == 1 and found.singles == (("weak", 10.0, 1.0), ("strong", 30.0, 1.0))
@@ -122,6 +124,14 @@ def test_a_run_has_its_curves_in_numbers_and_in_its_report(tmp_path: Path) -> No
     assert 'id="routers"' in page and "Routers on the same answers" in page and page == render_report(run)
     drawn = curves(run, gather(run))[0]
     assert drawn.found == found
+
+
+def test_the_example_compares_at_least_eight_routers() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    study = Study.from_yaml(Path(__file__).parents[2] / "examples" / "routers.yaml")
+    assert study.check().cells
+    assert sum(m.name != "single" for m in study.config.methods) >= 8 and study.config.baselines
 
 
 def test_every_point_lies_inside_its_drawing() -> None:

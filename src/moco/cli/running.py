@@ -40,6 +40,9 @@ def run(
     ),
     store: Path | None = typer.Option(None, "--store", help="Cache file instead of the one under $MOCO_HOME."),
     json: bool = typer.Option(False, "--json", help="Print results.json (with --dry-run: the plan) on stdout."),
+    weak: bool = typer.Option(
+        False, "--allow-weak-sandbox", help="Run generated code under resource limits alone where there is no better sandbox."
+    ),
 ) -> None:
     """Run or continue a study: kill it at any time, the same command continues and pays for nothing twice.
 
@@ -47,6 +50,10 @@ def run(
     """
     from moco.study import Study
 
+    if weak:
+        from moco.tasks.sandbox import allow_weak
+
+        allow_weak()
     loaded = Study.from_yaml(study, overrides or ())
     folder = out or Path("runs") / study.stem
     if dry_run:

@@ -26,6 +26,7 @@ from moco.study.outcomes import Outcome, answer_all
 from moco.study.plan import Plan, candidates, equal_token_cells, kinds_of, make_plan
 from moco.study.summary import summarise
 from moco.tasks import Helpers, Record, Task
+from moco.tasks.sandbox import default_sandbox
 
 
 class Watch(Protocol):
@@ -189,6 +190,7 @@ class Runner:
                     for t in self.tasks.values()
                 },
                 "prompts": {t.name: t.prompt.fingerprint() for t in self.tasks.values()},
+                **({"sandbox": default_sandbox().level} if any("code" in kinds_of(t) for t in self.tasks.values()) else {}),
             },
         )
 

@@ -26,7 +26,7 @@ SHARES = {"20": 0.2, "50": 0.5, "80": 0.8}
 
 @dataclass(frozen=True)
 class Curve:
-    """A router: what it did in the run (``cost``, ``score``), and where a price on cost would take it (``points``, cheapest first).
+    """A router: what it did in the run (``cost``, ``score``), and where a price on cost would take it (``points``, cheap first).
 
     Costs are tokens per query times the members' ``cost``. ``apgr`` and ``cpt`` (by percent of the gap) are relative to the weak
     and the strong member, None where the gap or the curve does not allow them. A router whose reasons hold no score of every
@@ -201,7 +201,7 @@ def _router(
 
 
 def _sweep(told: Floats, price: Floats, scores: Floats, costs: Floats) -> list[tuple[float, float]]:
-    """(mean cost, mean score) of choosing by ``told`` - weight x ``price``, over weights from none to price alone, cheapest first.
+    """(mean cost, mean score) of choosing by ``told`` - weight x ``price``, over weights from none to price alone, cheap first.
 
     Weights are quantiles of those at which a choice between two members turns.
     """

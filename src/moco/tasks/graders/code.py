@@ -34,6 +34,12 @@ class Code:
     def same(self, a: Key, b: Key, spec: AnswerSpec) -> bool:
         return a == b
 
+    def ready(self) -> None:
+        """Raises SandboxError where this machine has no sandbox that may be used: before a run, not in the middle of it."""
+        from moco.tasks.sandbox import default_sandbox
+
+        _ = default_sandbox().level
+
     async def assess(self, text: str, item: Item, helpers: Helpers) -> Grade:
         """1 if the program passes, else 0; ``timeout`` among the metrics tells the ones that ran out of time.
 

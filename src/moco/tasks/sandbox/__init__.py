@@ -5,7 +5,7 @@ tests is ever imported or executed in this process; a verdict counts only with t
 """
 
 from moco.tasks.sandbox.levels import STRONG
-from moco.tasks.sandbox.pool import Sandbox, chosen_level, configure, default_sandbox, finding
+from moco.tasks.sandbox.pool import Sandbox, allow_weak, chosen_level, configure, default_sandbox, finding
 from moco.tasks.sandbox.probe import Finding
 from moco.tasks.sandbox.program import Level, Limits, Program, Status, Verdict
 
@@ -18,6 +18,7 @@ __all__ = [
     "Sandbox",
     "Status",
     "Verdict",
+    "allow_weak",
     "chosen_level",
     "configure",
     "default_sandbox",

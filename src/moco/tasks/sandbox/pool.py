@@ -219,6 +219,11 @@ def configure(
     return made
 
 
+def allow_weak() -> None:
+    """Let the process's own sandbox fall back on resource limits alone; to be called before it is first used."""
+    os.environ[WEAK_VARIABLE] = "1"
+
+
 def default_sandbox() -> Sandbox:
     """The process's own sandbox, opened at first use; its verdicts are kept in the user's store folder."""
     from moco.models.store import default_home
