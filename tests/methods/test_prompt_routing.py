@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
 import moco
-from moco.core.errors import PoolError
+from moco.core.errors import ConfigError, PoolError
 from moco.core.types import Request, Sampling, messages_of
 from moco.models.pool import Pool
+from moco.models.protocol import Capabilities, TokenScores
 from moco.models.store import Store
+from moco.testing import ScriptedModel
 from tests.methods.helpers import ask, fitted, pool_of, request, scripted, task_of
 
 
@@ -118,12 +121,14 @@ def test_scores_equal_a_forward_pass_of_its_own() -> None:
 
 
 def test_all_rotations_make_the_decision_follow_the_member() -> None:
-    def route(names: list[str]) -> str:
+    pytest.importorskip("torch")
+
+    def route(names: list[str], order: str) -> str:
         pool = moco.Pool([f"playground/{n}" for n in names], store=Store(None))
         asked = Request(messages=messages_of("Sort the list: d a c b e"), sampling=Sampling(max_tokens=48))
-        return str(ask("prompt_routing", pool, asked, rotations=3, router="beta").reason["route"])
+        return str(ask("prompt_routing", pool, asked, label_order=order, router="beta").reason["route"])
 
-    assert route(["alpha", "beta", "gamma"]) == route(["gamma", "alpha", "beta"])
+    assert route(["alpha", "beta", "gamma"], "permute") == route(["gamma", "alpha", "beta"], "permute:3")
 
 
 def test_poisoned_test_labels_change_no_decision() -> None:
@@ -133,3 +138,70 @@ def test_poisoned_test_labels_change_no_decision() -> None:
         return asyncio.run(done.as_model().generate(request())).reason
 
     assert decide("AAAA") == decide("BBBB")
+
+
+class Liking(ScriptedModel):
+    """A router whose log-probability of a number is how much it likes the member listed there, plus a bias for place 1."""
+
+    def __init__(self, name: str, likes: dict[str, float], bias: float = 0.0) -> None:
+        super().__init__(name, f"Answer: {name.upper()}")
+        self.likes, self.bias, self.lists = likes, bias, list[list[str]]()
+        self.capabilities = Capabilities(frozenset({"TEXT", "SCORE"}))
+
+    async def score(self, asked: Request, continuation: str) -> TokenScores:
+        shown = [line.split(". knows ")[1] for line in asked.messages[-1].content.splitlines() if ". knows " in line]
+        number = int(continuation.removeprefix("Answer: "))
+        self.lists.append(shown)
+        return TokenScores((1,), (self.likes[shown[number - 1]] + (self.bias if number == 1 else 0.0),), -0.5)
+
+
+def liked(likes: dict[str, float], bias: float = 0.0, names: str = "abc") -> Pool:
+    models = {n: Liking(n, likes, bias) if n == "a" else ScriptedModel(n, f"Answer: {n.upper()}") for n in names}
+    return Pool([{"model": models[n], "name": n, "description": f"knows {n}"} for n in names], store=Store(None))
+
+
+def test_a_bias_for_the_first_place_is_averaged_out() -> None:
+    pool = liked({"a": 0.0, "b": 1.0, "c": 0.5}, bias=3.0)
+    assert ask("prompt_routing", pool, router="a").source == "a"
+    answer = ask("prompt_routing", pool, router="a", label_order="permute")
+    assert answer.source == "b"
+    assert answer.reason["scores"] == pytest.approx({"a": 0.5, "b": 1.5, "c": 1.0})
+    model = scripted(pool, "a")
+    assert isinstance(model, Liking) and model.lists[3:12:3] == [list("abc"), list("bca"), list("cab")]
+
+
+def test_pairs_are_asked_in_both_orders_and_the_preferred_one_answers() -> None:
+    likes = {"a": 0.0, "b": 1.0, "c": 0.5}
+    pool = liked(likes, bias=2.0)
+    answer = ask("prompt_routing", pool, router="a", decision="pairwise")
+    model = scripted(pool, "a")
+    assert isinstance(model, Liking) and sorted(map("".join, model.lists)) == sorted(["ab", "ba", "ac", "ca", "bc", "cb"] * 2)
+
+    def preferred(one: str, two: str) -> float:
+        first = 1 / (1 + math.exp(likes[two] - likes[one] - 2.0))
+        second = 1 / (1 + math.exp(likes[two] - likes[one] + 2.0))
+        return (first + second) / 2
+
+    wanted = {n: sum(preferred(n, o) for o in "abc" if o != n) / 2 for n in "abc"}
+    assert answer.source == "b" and answer.reason["scores"] == pytest.approx(wanted, abs=1e-6)
+    assert answer.confidence == pytest.approx(wanted["b"]) and sum(wanted.values()) == pytest.approx(1.5)
+    permuted = ask("prompt_routing", liked(likes, bias=2.0, names="cab"), router="a", decision="pairwise")
+    assert permuted.source == "b" and permuted.reason["scores"] == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options", [{"label_order": "permute:0"}, {"label_order": "shuffle"}, {"decision": "generate", "label_order": "permute"}]
+)
+def test_orders_that_make_no_sense_are_refused(options: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="label_order"):
+        ask("prompt_routing", pool_of("Answer: A", "Answer: B"), **options)
+
+
+def test_on_a_warm_store_no_answer_is_generated() -> None:
+    pool = liked({"a": 0.0, "b": 1.0, "c": 0.5})
+    for name in "abc":
+        ask("single", pool, member=name)
+    asked = [len(scripted(pool, n).requests) for n in "abc"]
+    for decision in ("score", "pairwise"):
+        ask("prompt_routing", pool, router="a", decision=decision)
+    assert [len(scripted(pool, n).requests) for n in "abc"] == asked

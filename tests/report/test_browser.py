@@ -66,6 +66,7 @@ def test_from_the_leaderboard_to_a_call_and_back(open_page: Open) -> None:
     expect(boxes).to_have_count(9)  # two rounds of four, and a summary
     expect(boxes.first).to_have_attribute("aria-label", re.compile("^alpha: "))
     expect(page.locator(".graph .tip")).to_have_count(4 * 3 + 4 + 1)
+    expect(page.locator(".graph .head")).to_have_count(3)  # a caption for each round, and one for the summary
     boxes.nth(8).click()
     lit = page.locator(".call.lit")
     expect(lit).to_have_count(1)

@@ -25,6 +25,7 @@ logprobs = st.lists(st.floats(-30, 0), min_size=1, max_size=40)
         ("chow_quantile", 0.25, -1.35),
         ("chow_quantile", 1, -0.1),
         ("mean_prob", 0, 0.558472),
+        ("min_prob", 0, 0.100259),
     ],
 )
 def test_values_by_hand(name: str, alpha: float, value: float) -> None:

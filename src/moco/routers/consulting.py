@@ -12,17 +12,20 @@ import numpy as np
 
 from moco.core.errors import BackendError, ContextOverflow, Fatal
 from moco.core.query import Query
-from moco.core.types import Draft
+from moco.core.types import Draft, Usage
 from moco.discussion import medoid, token_f1, vote
 from moco.models.member import Member
 from moco.models.pool import Pool
 from moco.routers.asking import odds_of_truth, telling, told
 from moco.routers.costs import spent, tells_itself
-from moco.routers.logistic import Logistic, cross_fitted, fit_logistic
-from moco.routers.signals import UNSURE, Floats, features, probability, signal
+from moco.routers.margins import mean_margin
+from moco.routers.scorers import Scorer
+from moco.routers.signals import UNSURE, probability, signal
 
-NEEDS = {"self_consistency": "TEXT", "verbal": "TEXT", "p_true": "SCORE"}
+NEEDS = {"self_consistency": "TEXT", "verbal": "TEXT", "scorer": "TEXT", "p_true": "SCORE", "margin": "LOGITS"}
 """What a member must be able to do to tell a confidence; LOGPROBS for all others."""
+LEARNED = ("posthoc", "scorer")
+"""Confidences that a scorer fitted on dev gives."""
 WARM = 0.7
 """Temperature of self-consistency where the request is greedy."""
 
@@ -45,7 +48,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Asker:
-    """How confidence is found: a name of ``SIGNALS``, posthoc, p_true, self_consistency or verbal.
+    """How confidence is found: a name of ``SIGNALS``, margin, posthoc, scorer, p_true, self_consistency or verbal.
 
     A member that is a collaboration tells its own confidence in place of a signal from tokens or scores.
     """
@@ -67,9 +70,10 @@ class Asker:
             return None
         return probability("own" if tells_itself(member) else self.confidence, sure)
 
-    async def look(self, query: Query, pool: Pool, member: Member, stage: int, scorer: Logistic | None = None) -> Look:
-        """``member``'s answer and how sure it is; ``stage`` is the transcript's round. Posthoc asks ``scorer``."""
+    async def look(self, query: Query, pool: Pool, member: Member, stage: int, scorer: Scorer | None = None) -> Look:
+        """``member``'s answer and how sure it is; ``stage`` is the transcript's round. What is learned asks ``scorer``."""
         sure: float | None
+        more = Usage()
         try:
             if self.confidence == "self_consistency":
                 warm = query.request().sampling.temperature or WARM
@@ -81,24 +85,26 @@ class Asker:
                 drafts, draft = [draft], replace(draft, text=text)
             else:
                 draft = await pool.ask(member, query, round=stage)
-                drafts, sure = [draft], await self._own(query, pool, member, draft, scorer)
+                drafts = [draft]
+                if self.confidence == "margin" and not tells_itself(member):
+                    sure, more = await mean_margin(pool, query, draft, stage)
+                else:
+                    sure = await self._own(query, pool, member, draft, scorer)
         except (ContextOverflow, Fatal) as error:
             return Look(None, note="failed", error=error)
-        cost = sum(spent(member, d.completion.usage, d.completion.calls) for d in drafts)
+        cost = sum(spent(member, d.completion.usage, d.completion.calls) for d in drafts) + spent(member, more)
         cut_off = self.strict and draft.completion.finish == "length"
         return Look(draft, sure, cost, "truncated" if cut_off else "no confidence" if sure is None or np.isnan(sure) else "")
 
-    async def _own(self, query: Query, pool: Pool, member: Member, draft: Draft, scorer: Logistic | None) -> float | None:
+    async def _own(self, query: Query, pool: Pool, member: Member, draft: Draft, scorer: Scorer | None) -> float | None:
         if tells_itself(member):
             return draft.completion.confidence
         if self.confidence == "p_true":
             return await odds_of_truth(pool, query, draft)
+        if self.confidence in LEARNED:
+            return None if scorer is None else await scorer.probability(pool, query.question, draft)
         logprobs = draft.completion.logprobs
-        if logprobs is None:
-            return None
-        if self.confidence != "posthoc":
-            return signal(self.confidence, logprobs, self.alpha)
-        return None if scorer is None else float(scorer.probability(features(logprobs)[None])[0])
+        return None if logprobs is None else signal(self.confidence, logprobs, self.alpha)
 
 
 async def agreed(query: Query, drafts: Sequence[Draft]) -> tuple[Draft, float]:
@@ -109,22 +115,3 @@ async def agreed(query: Query, drafts: Sequence[Draft]) -> tuple[Draft, float]:
     chosen = medoid([d.text for d in drafts])
     others = [token_f1(drafts[chosen].text, d.text) for i, d in enumerate(drafts) if i != chosen]
     return drafts[chosen], float(np.mean(others)) if others else 1.0
-
-
-def learn_scorer(looks: Sequence[Look], scores: Floats, rng: np.random.Generator) -> tuple[Logistic, list[Look]] | None:
-    """A post-hoc scorer from log-probabilities to score, and ``looks`` with out-of-fold probabilities as their signal.
-
-    None where no look has log-probabilities. Looks that were cut off or failed teach nothing and keep what they are.
-    """
-    known = [
-        (i, d.completion.logprobs) for i, look in enumerate(looks) if (d := look.draft) and look.note in ("", "no confidence")
-    ]
-    usable = [(i, logprobs) for i, logprobs in known if logprobs is not None]
-    if not usable:
-        return None
-    places = [i for i, _ in usable]
-    x = np.array([features(logprobs) for _, logprobs in usable])
-    out = list(looks)
-    for place, value in zip(places, cross_fitted(x, scores[places], rng), strict=True):
-        out[place] = replace(looks[place], sure=float(value), note="")
-    return fit_logistic(x, scores[places]), out

@@ -40,8 +40,19 @@ def mean_prob(logprobs: Floats, alpha: float) -> float:
     return float(np.exp(logprobs).mean())
 
 
+def min_prob(logprobs: Floats, alpha: float) -> float:
+    """Probability of the least sure token."""
+    return float(np.exp(logprobs.min()))
+
+
 SIGNALS: Mapping[str, Callable[[Floats, float], float]] = MappingProxyType(
-    {"chow_sum": chow_sum, "chow_average": chow_average, "chow_quantile": chow_quantile, "mean_prob": mean_prob}
+    {
+        "chow_sum": chow_sum,
+        "chow_average": chow_average,
+        "chow_quantile": chow_quantile,
+        "mean_prob": mean_prob,
+        "min_prob": min_prob,
+    }
 )
 
 

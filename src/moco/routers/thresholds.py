@@ -78,9 +78,12 @@ def optimize(
     *,
     budget: float | None = None,
     cost_weight: float = 0.0,
+    enough: float | None = None,
     grid: int = 64,
 ) -> tuple[float, ...]:
     """Thresholds with the best mean of score - ``cost_weight`` x cost whose mean cost is at most ``budget``.
+
+    A score of ``enough`` is as good as any larger one, so that among the chains that reach it the cheapest is taken.
 
     Searches at most ``grid`` cuts per stage, between confidences seen, besides accepting all and none: all combinations up
     to three stages, coordinate ascent beyond. Equals go to the cheaper chain, then to the lower thresholds. Raises
@@ -98,7 +101,8 @@ def optimize(
     def worth(thresholds: Sequence[float]) -> tuple[float, ...]:
         found = simulate(scores, costs, confidences, thresholds)
         feasible = budget is None or found.cost <= budget + 1e-12
-        value = round(found.score - cost_weight * found.cost, 12) if feasible else float("-inf")
+        score = found.score if enough is None else min(found.score, enough)
+        value = round(score - cost_weight * found.cost, 12) if feasible else float("-inf")
         return (value, -round(found.cost, 12), *(-t for t in thresholds))
 
     if len(cuts) <= EXACT_STAGES:

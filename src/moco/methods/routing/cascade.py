@@ -23,22 +23,39 @@ from moco.models.pool import Pool
 from moco.routers import (
     ACCEPT,
     DEFER,
+    LEARNED,
     SIGNALS,
+    Aim,
     Asker,
-    Logistic,
+    Chain,
     Look,
+    Scorer,
+    check_keepable,
+    check_source,
     even_odds,
+    held_out,
     learn_scorer,
-    optimize,
     quantile_threshold,
-    simulate,
+    search_chain,
     spent,
     tells_itself,
 )
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Share = Annotated[float, Field(ge=0, le=1)]
-Confidence = Literal["chow_average", "chow_sum", "chow_quantile", "mean_prob", "posthoc", "self_consistency", "p_true", "verbal"]
+Confidence = Literal[
+    "chow_average",
+    "chow_sum",
+    "chow_quantile",
+    "mean_prob",
+    "min_prob",
+    "margin",
+    "posthoc",
+    "scorer",
+    "self_consistency",
+    "p_true",
+    "verbal",
+]
 
 
 @dataclass(frozen=True)
@@ -48,21 +65,29 @@ class Seen:
     values: Floats
     scores: Floats
     costs: Floats
-    scorer: Logistic | None
+    scorer: Scorer | None
 
 
 @register("cascade", level="routing", paper="arXiv:2404.10136", fit="optional")
 class Cascade(Method):
     """The first member that is sure enough answers; the last one answers whatever is left."""
 
-    cost = "1 to n calls per query, on average the sum over stages of P(reach it); self_consistency: x draws but for the last"
+    cost = (
+        "1 to n calls per query, on average the sum over stages of P(reach it); self_consistency: x draws but for the last; "
+        "margin, p_true: the answer is read once more"
+    )
     fidelity = (
         "signals of arXiv 2404.10136 over the emitted tokens at temperature 1, end token included: sum, mean, quantile",
         "`quantile` of the dev questions that reach a stage is passed on, so 1 - quantile is accepted; labels are not used",
         "`optimize` does what FrugalGPT's search does (arXiv 2305.05176), except that the last stage always accepts",
-        "posthoc: thresholds are chosen on scores that are out of fold (5 folds)",
+        "order=search is FrugalGPT's joint search: every order of up to `depth` members with its thresholds, within the budget",
+        "posthoc, scorer: thresholds are chosen on scores that are out of fold (5 folds)",
+        "what a search found on dev is also estimated on folds that had no part in the choice (log: held-out score and cost)",
+        "margin: mean lead of the likeliest token over the second, from a second reading of the answer",
         "unfitted, a stage accepts from even odds on (probability 1/2 of its signal)",
-        "deviates: posthoc is a logistic regression on 14 statistics of the log-probabilities; no text scorer yet",
+        "deviates: posthoc is a logistic regression on 14 statistics of the log-probabilities",
+        "deviates: scorer is a logistic regression on embedded question and answer instead of a fine-tuned DistilBERT",
+        "deviates: no answer_span (stored log-probabilities do not say which tokens are the final answer)",
         "deviates: the released code's top-5 probability needs more than emitted tokens: its preset takes mean_prob",
         "fixes: the released code takes every threshold from the first model and counts padding after the end of an answer",
         "transient failures are raised, so that a rerun repeats them; what cannot be repeated passes on to the next member",
@@ -82,11 +107,17 @@ class Cascade(Method):
     quantile: Share | tuple[Share, ...] = 0.5
     """Share of the dev questions reaching a stage that it passes on; one for all or one per stage but the last."""
     budget: Annotated[float, Field(gt=0)] | None = None
-    """`optimize`: most mean cost per query, relative to asking the last member alone (1)."""
+    """`optimize`: most mean cost per query, relative to asking the last member alone, with `search` the dearest (1)."""
     cost_weight: Annotated[float, Field(ge=0)] = 0.0
-    """`optimize`: score given up for saving the cost of asking the last member alone."""
-    order: Literal["given", "cost"] | tuple[str, ...] = "given"
-    """Cheap to expensive: as the pool has them, by mean cost on dev (unfitted: by `cost`), or by name."""
+    """`optimize`: score given up for saving the cost of asking that member alone."""
+    target: Share | None = None
+    """`optimize`: the dev score that is enough; of the chains that reach it the cheapest is taken."""
+    order: Literal["given", "cost", "search"] | tuple[str, ...] = "given"
+    """As the pool has them, by mean cost on dev (unfitted: by `cost`), the best order of some found on dev, or by name."""
+    depth: Annotated[int, Field(ge=1, le=5)] = 3
+    """`search`: most members in a chain."""
+    embedding: str = "auto"
+    """`scorer`: what reads question and answer: aux.embedder where there is one, else hashed n-grams (`ngrams`); or a member."""
     draws: Annotated[int, Field(ge=2, le=64)] = 5
     """Samples of `self_consistency`."""
     defer_if_truncated: bool = True
@@ -94,7 +125,7 @@ class Cascade(Method):
 
     order_: tuple[str, ...] | None = None
     thresholds_: tuple[float, ...] | None = None
-    scorers_: tuple[Logistic | None, ...] | None = None
+    scorers_: tuple[Scorer | None, ...] | None = None
 
     def check(self, pool: Pool) -> None:
         super().check(pool)
@@ -104,16 +135,22 @@ class Cascade(Method):
                 raise ConfigError(
                     f"{len(value)} values for {stages} stages", where=f"cascade.{name}", remedy="give one per member but the last"
                 )
-        if self.thresholds != "optimize" and (self.budget is not None or self.cost_weight):
+        given = self.budget is not None or self.cost_weight or self.target is not None or self.order == "search"
+        if self.thresholds != "optimize" and given:
             raise ConfigError(
-                "budget and cost_weight go with thresholds: optimize", where="cascade", remedy="set it, or drop them"
+                "budget, cost_weight, target and order: search go with thresholds: optimize",
+                where="cascade",
+                remedy="set it, or drop them",
             )
+        if self.confidence == "scorer":
+            check_keepable()
+            check_source(pool, self.embedding)
         if isinstance(self.order, tuple) and sorted(self.order) != sorted(pool.names):
             raise ConfigError(
                 f"order names {list(self.order)}, the members are {pool.names}", where="cascade.order", remedy="name each once"
             )
         chain = self.chain(pool)
-        for member in chain if self.order == "cost" else chain[:-1]:
+        for member in chain if self.order in ("cost", "search") and self.order_ is None else chain[:-1]:
             if lacks := self.asker(last=False).missing(member):
                 raise PoolError(
                     f"cascade with confidence '{self.confidence}' needs {lacks} of member '{member.name}', which cannot give it",
@@ -121,17 +158,19 @@ class Cascade(Method):
                 )
 
     async def fit(self, pool: Pool, dev: Examples, run: Run) -> None:
-        """Thresholds from dev. Labels are read by `optimize` and `posthoc` only; everyone is asked for `optimize` and by cost."""
+        """Thresholds from dev. Labels are read by `optimize` and what learns only; all are asked for `optimize` and by cost."""
         self.order_ = await by_cost(pool, dev, run) if self.order == "cost" else None
         self.thresholds_ = self.scorers_ = None
         chain = self.chain(pool)
-        if len(chain) == 1 or self.confidence == "verbal" or (self.fixed and self.confidence != "posthoc"):
-            return  # nothing to learn: low or high is a decision already
+        if len(chain) == 1 or (self.fixed and self.confidence not in LEARNED):
+            return
         if self.thresholds == "optimize":
             await self.fit_best(pool, chain, dev, run)
             return
+        if self.confidence == "verbal":
+            return  # nothing to learn: low or high is a decision already
         cuts: list[float] = []
-        scorers: list[Logistic | None] = []
+        scorers: list[Scorer | None] = []
         arrived = list(dev)
         for stage, (member, quantile) in enumerate(zip(chain, each(self.quantile, len(chain) - 1), strict=False)):
             seen = await self.stage(pool, member, stage, arrived, run)
@@ -142,36 +181,61 @@ class Cascade(Method):
         self.learned(chain, cuts, scorers, run, {"passed on to the last": round(len(arrived) / len(dev), 6)})
 
     async def fit_best(self, pool: Pool, chain: list[Member], dev: Examples, run: Run) -> None:
-        """Everyone answers all of dev; thresholds by search."""
-        seen = [await self.stage(pool, m, i, dev, run, last=i == len(chain) - 1) for i, m in enumerate(chain)]
+        """Everyone answers all of dev; thresholds, and with `search` the chain, are searched together."""
+        searched = self.order == "search"
+        last = -1 if searched else len(chain) - 1
+        seen = [await self.stage(pool, m, i, dev, run, last=i == last) for i, m in enumerate(chain)]
         scores, costs, values = (np.stack([getattr(s, part) for s in seen]) for part in ("scores", "costs", "values"))
-        unit = float(costs[-1].mean()) or 1.0
-        limit = None if self.budget is None else self.budget * unit
-        cuts = optimize(scores, costs, values, budget=limit, cost_weight=self.cost_weight / unit)
-        found = simulate(scores, costs, values, cuts)
+        unit = float(costs.mean(axis=1).max() if searched else costs[-1].mean()) or 1.0
+        aim = Aim(None if self.budget is None else self.budget * unit, self.cost_weight / unit, self.target)
+
+        def choose(scores: Floats, costs: Floats, values: Floats) -> Chain:
+            if searched:
+                return search_chain(scores, costs, values, aim, self.depth)
+            return Chain(tuple(range(len(chain))), aim.cut(scores, costs, values))
+
+        best = choose(scores, costs, values)
+        found = best.run(scores, costs, values)
+        if self.target is not None and found.score < self.target - 1e-9:
+            raise ConfigError(
+                f"no chain reaches a dev score of {self.target:g} within the budget, the best one {found.score:g}",
+                where="cascade.target",
+                remedy="lower the target, raise the budget, or add a member",
+            )
         about = {"dev score": found.score, "dev cost": found.cost / unit, "passed on to the last": found.share[-1]}
-        self.learned(chain, cuts, [s.scorer for s in seen[:-1]], run, {k: round(v, 6) for k, v in about.items()})
+        parts = np.array_split(run.rng("folds").permutation(len(dev)), min(5, len(dev)))
+        if estimate := held_out(choose, scores, costs, values, parts):
+            about |= {"held-out score": estimate[0], "held-out cost": estimate[1] / unit}
+        chosen = [chain[i] for i in best.members]
+        if searched:
+            self.order_ = tuple(m.name for m in chosen)
+        scorers = [seen[i].scorer for i in best.members[:-1]]
+        self.learned(chosen, best.thresholds, scorers, run, {k: round(v, 6) for k, v in about.items()})
 
     def learned(
-        self, chain: list[Member], cuts: Sequence[float], scorers: list[Logistic | None], run: Run, about: dict[str, float]
+        self, chain: list[Member], cuts: Sequence[float], scorers: list[Scorer | None], run: Run, about: dict[str, float]
     ) -> None:
         """Keep what a fit found, and say so in its log."""
         self.thresholds_ = None if self.fixed else tuple(cuts)
-        self.scorers_ = tuple(scorers) if self.confidence == "posthoc" else None
+        self.scorers_ = tuple(scorers) if self.confidence in LEARNED else None
         run.log.append({"cascade": {"order": [m.name for m in chain], "thresholds": [finite(c) for c in cuts], **about}})
 
     async def stage(self, pool: Pool, member: Member, stage: int, dev: Examples, run: Run, *, last: bool = False) -> Seen:
         """What one stage does on dev; raises PoolError for a member that never tells how sure it is."""
         asker = self.asker(last)
 
+        learns = self.confidence in LEARNED and not last and not tells_itself(member)
+
         async def one(example: Example) -> tuple[Look, float]:
             look = await asker.look(example.query, pool, member, stage)
             return look, await example.score(look.draft.text) if labels and look.draft is not None else 0.0
 
-        labels = self.thresholds == "optimize" or self.confidence == "posthoc"
+        labels = self.thresholds == "optimize" or self.confidence in LEARNED
         pairs = await run.map(one, dev, f"cascade: {member.name}")
         looks, scores = [look for look, _ in pairs], np.array([score for _, score in pairs])
-        found = learn_scorer(looks, scores, run.rng(f"posthoc {stage}")) if self.confidence == "posthoc" and not last else None
+        questions = [example.query.question for example in dev]
+        reads = self.embedding if self.confidence == "scorer" else None
+        found = await learn_scorer(pool, looks, questions, scores, run.rng(f"posthoc {stage}"), reads) if learns else None
         scorer, looks = found or (None, looks)
         if looks and not last and all(look.note == "no confidence" for look in looks):
             raise PoolError(
@@ -183,9 +247,11 @@ class Cascade(Method):
 
     async def answer(self, query: Query, pool: Pool) -> Answer:
         chain = self.chain(pool)
-        if self.confidence == "posthoc" and self.scorers_ is None and len(chain) > 1:
+        if self.confidence in LEARNED and self.scorers_ is None and len(chain) > 1:
             raise ConfigError(
-                "posthoc needs what it learns from dev, and nothing was fitted", where="cascade", remedy="fit it on a dev split"
+                f"{self.confidence} needs what it learns from dev, and nothing was fitted",
+                where="cascade",
+                remedy="fit it on a dev split",
             )
         spoke: tuple[Member, Draft, float | None] | None = None
         steps: list[dict[str, Any]] = []

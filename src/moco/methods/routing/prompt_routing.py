@@ -5,14 +5,15 @@ Knows nothing of scores: a decision never changes the chosen member's prompt or 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import itertools
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from moco.collab.method import Method, register
 from moco.collab.run import Examples, Run
-from moco.core.errors import PoolError
+from moco.core.errors import ConfigError, PoolError
 from moco.core.query import Query
 from moco.core.types import Answer, Request
 from moco.discussion import Ranking, answer_of, rank_on_dev
@@ -26,6 +27,7 @@ Models:
 Query: {question}
 Reply with the number of the model."""
 
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 Route = tuple[str, float | None, dict[str, object]]
 """Chosen member, confidence in [0, 1] where there is one, and the reason."""
 
@@ -34,11 +36,13 @@ Route = tuple[str, float | None, dict[str, object]]
 class PromptRouting(Method):
     """The best member on dev (or a named one) picks by description; only the picked member answers."""
 
-    cost = "1 router prefill (generate: 1 short call) + 1 call per query"
+    cost = "1 router prefill (generate: 1 short call; pairwise: n x (n - 1) prefills) + 1 call per query"
     fidelity = (
         "router: best on dev, ties to the lower cost, then the lower index",
         "decision=score: log-probability of each number including the end of turn, so that 1 never owns 10",
         "decision=generate: greedy, first whole number in 1..n; unreadable: the router itself",
+        "decision=pairwise: ours; two descriptions at a time, in both orders, mean probability of being preferred",
+        "label_order=permute averages over cyclic orders of the list; permute:p over p of them",
         "deviates: the released code samples 512 tokens at temperature 0.7 and takes the largest number found as a substring",
         "tests: tests/methods/test_prompt_routing.py",
     )
@@ -48,10 +52,10 @@ class PromptRouting(Method):
     """Description by member name; by default the pool's."""
     router: str | None = None
     """Name of the routing member; None takes the best on dev."""
-    decision: Literal["score", "generate"] = "score"
-    """Compare the probabilities of the numbers, or let the router write one."""
-    rotations: Annotated[int, Field(ge=1)] = 1
-    """How many cyclic orders of the descriptions are scored and averaged (position bias)."""
+    decision: Literal["score", "generate", "pairwise"] = "score"
+    """Compare the probabilities of the numbers, let the router write one, or compare two members at a time."""
+    label_order: Annotated[str, Field(pattern=r"^(fixed|permute(:[1-9][0-9]*)?)$")] = "fixed"
+    """`score`: the list as the pool has it, or averaged over all cyclic orders (`permute`) or p of them (`permute:p`)."""
     template: str = ROUTE
     """The routing prompt; {question} and {models} are filled in."""
     line: str = "{number}. {description}"
@@ -67,7 +71,11 @@ class PromptRouting(Method):
         super().check(pool)
         for index in range(len(pool) if len(pool) > 1 else 0):
             self.describe(pool, index)
-        if self.decision == "score" and len(pool) > 1:
+        if self.decision != "score" and self.label_order != "fixed":
+            raise ConfigError(
+                "label_order goes with decision: score", where="prompt_routing", remedy="set it, or drop label_order"
+            )
+        if self.decision != "generate" and len(pool) > 1:
             for member in pool if self.router is None else [pool[self.router]]:
                 if "SCORE" not in member.model.capabilities:
                     raise PoolError(
@@ -83,7 +91,7 @@ class PromptRouting(Method):
         if len(pool) == 1:
             return answer_of(await pool.ask(0, query), reason={"route": pool.names[0]})
         router = self.choose_router(pool)
-        decide = self.by_score if self.decision == "score" else self.by_words
+        decide = {"score": self.by_score, "generate": self.by_words, "pairwise": self.by_pairs}[self.decision]
         chosen, confidence, why = await decide(query, pool, router)
         reason = {"router": router, "route": chosen, **why}
         return answer_of(await pool.ask(chosen, query), confidence=confidence, reason=reason)
@@ -115,20 +123,37 @@ class PromptRouting(Method):
 
     async def by_score(self, query: Query, pool: Pool, router: str) -> Route:
         """Route to the number with the highest log-probability, averaged over cyclic orders; ties to the lower index."""
+        n, orders = len(pool), self.orders(len(pool))
+        scores = np.zeros(n)
+        for turn in range(orders):
+            order = [(i + turn) % n for i in range(n)]
+            scores[order] += await self.label_scores(query, pool, router, order)
+        scores /= orders
+        best = int(np.argmax(scores))
+        return pool.names[best], float(shares(scores)[best]), {"scores": listed(pool, scores)}
+
+    async def by_pairs(self, query: Query, pool: Pool, router: str) -> Route:
+        """Route to the member with the highest mean probability of being preferred to another one; ties to the lower index."""
         n = len(pool)
         scores = np.zeros(n)
-        for turn in range(min(self.rotations, n)):
-            order = [(i + turn) % n for i in range(n)]
-            request = self.prompt(query, pool, order)
-            for number, index in enumerate(order, 1):
-                found = await pool.score(router, request, self.reply.format(number=number))
-                scores[index] += found.total + found.end
-        scores /= min(self.rotations, n)
-        shares = np.exp(scores - scores.max())
-        shares /= shares.sum()
-        best = int(np.argmax(scores))
-        listed = {m.name: round(float(s), 6) for m, s in zip(pool, scores, strict=True)}
-        return pool.names[best], float(shares[best]), {"scores": listed}
+        for one, two in itertools.combinations(range(n), 2):
+            for order in ([one, two], [two, one]):
+                scores[order] += shares(await self.label_scores(query, pool, router, order)) / (2 * (n - 1))
+        best = int(np.argmax(np.round(scores, 12)))
+        return pool.names[best], float(scores[best]), {"scores": listed(pool, scores)}
+
+    async def label_scores(self, query: Query, pool: Pool, router: str, order: list[int]) -> Floats:
+        """(number,) log-probability of each number, its end of turn included, with the members listed in ``order``."""
+        request = self.prompt(query, pool, order)
+        found = [await pool.score(router, request, self.reply.format(number=i)) for i in range(1, len(order) + 1)]
+        return np.array([f.total + f.end for f in found])
+
+    def orders(self, n: int) -> int:
+        """How many cyclic orders are scored."""
+        if self.label_order == "fixed":
+            return 1
+        wanted = self.label_order.partition(":")[2]
+        return min(int(wanted), n) if wanted else n
 
     async def by_words(self, query: Query, pool: Pool, router: str) -> Route:
         """Route to the number the router writes; an unreadable verdict falls back to the router."""
@@ -138,3 +163,15 @@ class PromptRouting(Method):
         number = first_number(tail, len(pool))
         chosen = router if number is None else pool.names[number - 1]
         return chosen, None, {"parsed": number is not None, "verdict": verdict.text}
+
+
+def shares(scores: Floats) -> Floats:
+    """Log-probabilities as shares of their sum."""
+    odds = np.exp(scores - scores.max())
+    out: Floats = odds / odds.sum()
+    return out
+
+
+def listed(pool: Pool, scores: Floats) -> dict[str, float]:
+    """Every candidate with its score, for the record."""
+    return {m.name: round(float(s), 6) for m, s in zip(pool, scores, strict=True)}

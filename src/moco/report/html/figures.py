@@ -34,7 +34,7 @@ def axis(values: Iterable[float]) -> Axis:
     """The smallest axis over ``values`` that begins and ends on a round number, with two to eight ticks."""
     found = list(values) or [0.0, 1.0]
     low, high = min(found), max(found)
-    for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0, 1000.0):
+    for step in (m * 10.0**e for e in range(-2, 12) for m in (1, 2, 5)):
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
         if last - first <= 7:
             break
@@ -134,7 +134,7 @@ def scatter(
     whiskers = [(p.x - 1, p.high, p.x + 1, p.low) for p in points]
     heights = [(key, name, y(value)) for key, name, value in lines]
     names, reserved = _named(heights, left, width, [*marks, *whiskers])
-    points = _labelled(points, [*marks, *reserved], whiskers, (left, top - 8, width, bottom + 4))
+    points = labelled(points, [*marks, *reserved], whiskers, (left, top - 8, width, bottom + 4))
     ticks = [(x(v), f"{v:,.0f}".replace(",", " ")) for v in _decades(10**first, 10**last, 5 if width < 500 else 9)]
     return Scatter(
         width,
@@ -195,7 +195,7 @@ def _named(
     return names, boxes
 
 
-def _labelled(points: Sequence[Point], reserved: Sequence[Box], whiskers: Sequence[Box], frame: Box) -> list[Point]:
+def labelled(points: Sequence[Point], reserved: Sequence[Box], whiskers: Sequence[Box], frame: Box) -> list[Point]:
     """Every point with its label where it covers no mark and no other label; without one where there is no such place."""
     taken = list(reserved)
     placed: dict[int, Point] = {}

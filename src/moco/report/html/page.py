@@ -17,6 +17,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from moco.report.html.board import board, comparisons, headline, heat_map
+from moco.report.html.curves import curves
 from moco.report.html.evidence import CellEvidence, Evidence, gather
 from moco.report.html.figures import marks, runs, scatter
 from moco.report.html.measures import Strip, baselines, emergence, full_rows, pareto, strips
@@ -28,7 +29,7 @@ from moco.study import RunData
 from moco.study.cell import write_text
 
 SCRIPTS = ("dom.js", "graph.js", "answer.js", "app.js")
-PARTS = ("report.html", "marks.html", "board.html", "plots.html", "tables.html")
+PARTS = ("report.html", "marks.html", "board.html", "plots.html", "curves.html", "tables.html")
 
 
 def write_report(run: RunData, path: Path) -> Path:
@@ -59,6 +60,7 @@ def render_report(run: RunData) -> str:
         board=board(run.results),
         heat=heat_map(run.results),
         plots=_plots(run.results),
+        curves=curves(run, evidence),
         strips=solved,
         emergence=emergence(run.results, evidence),
         comparisons=comparisons(run.results),

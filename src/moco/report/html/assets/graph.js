@@ -1,23 +1,27 @@
-// Who saw what: calls as boxes, by depth from left to right, one lane per agent; an arrow wherever a call quotes another.
-const BOX = { width: 150, height: 40, across: 70, down: 12 };
+// Who saw what: calls as boxes, round by round from left to right, one lane per agent; an arrow wherever a call quotes another.
+const BOX = { width: 150, height: 40, across: 70, down: 12, head: 22 };
 const MOST = 40;
 
+// The column of each call: stages and rounds in the order of asking; what quotes another call always stands to the right of it.
 function depths(calls) {
   const byId = new Map(calls.map((call) => [call.id, call]));
+  const stages = [...new Set(calls.map(stageOf))];
   const known = new Map();
   const depth = (call, above) => {
     if (known.has(call.id)) return known.get(call.id);
     const seen = call.sees.map((id) => byId.get(id)).filter((other) => other && !above.has(other.id));
-    const found = seen.length ? 1 + Math.max(...seen.map((other) => depth(other, new Set([...above, call.id])))) : 0;
+    const found = Math.max(stages.indexOf(stageOf(call)), ...seen.map((other) => 1 + depth(other, new Set([...above, call.id]))));
     known.set(call.id, found);
     return found;
   };
   for (const call of calls) depth(call, new Set([call.id]));
-  // a later stage of a chain that quotes nothing (a router, then the member it chose) still stands to the right
-  const stages = new Map();
-  for (const call of calls) { const s = `${call.stage}.${call.round}`; if (!stages.has(s)) stages.set(s, stages.size); }
-  if (calls.every((call) => !call.sees.length)) for (const call of calls) known.set(call.id, stages.get(`${call.stage}.${call.round}`));
-  return known;
+  const used = [...new Set(known.values())].sort((one, other) => one - other);
+  return new Map([...known].map(([id, found]) => [id, used.indexOf(found)]));
+}
+
+// What a column holds: its stages and rounds, in the order of asking.
+function captions(calls, depth, columns) {
+  return Array.from({ length: columns }, (_, column) => [...new Set(calls.filter((call) => depth.get(call.id) === column).map(stageOf))].join("; "));
 }
 
 // The calls the answer was made of: the voters if there were votes, else the ones whose text it is, else the last ones.
@@ -47,7 +51,7 @@ function messageGraph(all, outcome, anchor) {
   for (const [at, group] of cell) {
     const [lane, column] = at.split(".").map(Number);
     const shift = (rows[lane] - group.length) / 2;
-    group.forEach((call, i) => place.set(call.id, { x: 2 + column * (BOX.width + BOX.across), y: 2 + (above[lane] + shift + i) * step }));
+    group.forEach((call, i) => place.set(call.id, { x: 2 + column * (BOX.width + BOX.across), y: 2 + BOX.head + (above[lane] + shift + i) * step }));
   }
   const origins = makers(calls, depth, outcome), middle = origins.reduce((sum, call) => sum + place.get(call.id).y, 0) / origins.length;
   const end = { x: 2 + columns * (BOX.width + BOX.across), y: middle };
@@ -69,8 +73,9 @@ function messageGraph(all, outcome, anchor) {
     return fill(box(place.get(call.id), call.name, said, kind, "#"), { "data-call": anchor(call) }, []);
   });
   boxes.push(box(end, "answer", outcome.extracted === null ? "nothing could be read" : outcome.extracted, "final"));
-  const width = end.x + BOX.width + 4, height = total * step;
-  const svg = make("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Message graph" }, arrows, boxes);
+  const heads = captions(calls, depth, columns).map((text, column) => make("text", { class: "small head", x: 2 + column * (BOX.width + BOX.across), y: 12 }, make("title", {}, text), short(text, 30)));
+  const width = end.x + BOX.width + 4, height = BOX.head + total * step;
+  const svg = make("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Message graph" }, heads, arrows, boxes);
   return make("div", { class: "graph", tabindex: 0, role: "region", "aria-label": "Who saw what" }, svg,
     all.length > MOST && make("p", { class: "n" }, `the first ${MOST} of ${all.length} calls`));
 }
