@@ -176,7 +176,7 @@ class TableModel:
         """Log-probabilities of ``continuation`` after the prompt, and of the end after it."""
         prompt, ids = self.render(request), self.encode(continuation)
         logprobs = tuple(float(self.logits((*prompt, *ids[:i]))[token]) for i, token in enumerate(ids))
-        return TokenScores(ids, logprobs, float(self.logits((*prompt, *ids))[self.eos]))
+        return TokenScores(ids, logprobs, float(self.logits((*prompt, *ids))[self.eos]), len(prompt) + len(ids))
 
     # what a model with LOGITS gives (moco.models.streams.LogitModel)
 

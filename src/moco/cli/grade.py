@@ -1,39 +1,99 @@
-"""``moco grade``: the graders as a filter, JSONL in, JSONL out."""
+"""``moco grade``: the graders as a filter, JSONL in, JSONL out.
+
+Invariant: one verdict a line, in the order of the lines, written as soon as the lines that have arrived are graded; a faulty
+line ends the command after the verdicts of those before it.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from moco.core.errors import DataError
+from moco.core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from moco.core.types import AnswerSpec
+    from moco.tasks.graders import Grade
 
 FIELDS = ("kind", "output", "gold", "choices", "labels", "tolerance")
+_CHUNK = 1 << 16
 
 
 def grade(
     kind: str | None = typer.Option(
-        None, "--kind", help="Kind of the lines that name none: multiple_choice, numeric, short_text, ..."
+        None, "--kind", help="Kind of the lines that name none: multiple_choice, label, numeric, math, short_text, ..."
+    ),
+    strict: bool = typer.Option(
+        False, "--strict", help="Count an answer only in a form that was asked for (answer line, box, tag, JSON), or all alone."
     ),
 ) -> None:
     """Grade answers: JSONL on stdin, one verdict a line on stdout. Other fields, such as id, are passed through.
 
     Example:  echo '{"output": "Answer: 42", "gold": "42"}' | moco grade --kind numeric
     """
-    for number, line in enumerate(sys.stdin, 1):
-        if line.strip():
-            typer.echo(json.dumps(verdict(line, number, kind), ensure_ascii=False))
+    with ThreadPoolExecutor(_workers()) as pool:
+        number = 0
+        for lines in _arrivals(sys.stdin):
+            started: list[tuple[int, str, Future[dict[str, Any]] | None]] = []
+            for line in lines:
+                number += 1
+                if line.strip():
+                    waits = '"math"' in line or kind == "math"
+                    started.append((number, line, pool.submit(verdict, line, number, kind, strict) if waits else None))
+            for at, line, future in started:
+                found = future.result() if future is not None else verdict(line, at, kind, strict)
+                sys.stdout.write(_written(found))
+            sys.stdout.flush()
 
 
-def verdict(line: str, number: int, kind: str | None) -> dict[str, Any]:
-    """The graded form of one input line; raises DataError naming the line."""
-    from moco.core.errors import ConfigError
-    from moco.core.types import AnswerSpec
+def _workers() -> int:
+    """How many math answers are compared at once."""
+    from moco.tasks.graders.math_pool import WORKERS
+
+    return WORKERS.size
+
+
+def _arrivals(stream: TextIO) -> Iterator[list[str]]:
+    """The whole lines that have arrived, again and again; a live pipe is answered line by line."""
+    read = getattr(getattr(stream, "buffer", None), "read1", None)
+    if read is None:  # not a file of the system: a text in a test or a notebook
+        yield from ([line] for line in stream)
+        return
+    rest = b""
+    while chunk := read(_CHUNK):
+        *whole, rest = (rest + chunk).split(b"\n")
+        if whole:
+            yield [_decoded(line) for line in whole]
+    if rest:
+        yield [_decoded(rest)]
+
+
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8-sig", "surrogateescape")
+
+
+def _written(found: Mapping[str, Any]) -> str:
+    text = json.dumps(found, ensure_ascii=False)
+    return (text if text.isascii() or _encodable(text) else json.dumps(found)) + "\n"
+
+
+def _encodable(text: str) -> bool:
+    """Whether ``text`` is free of lone surrogates, which JSON may hold and UTF-8 may not."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def verdict(line: str, number: int, kind: str | None, strict: bool = False) -> dict[str, Any]:
+    """The graded form of one input line; raises DataError or ConfigError naming the line."""
     from moco.tasks.graders import grade as judge
-    from moco.tasks.record import KIND_ALIASES
 
     where = f"line {number}"
     try:
@@ -42,34 +102,45 @@ def verdict(line: str, number: int, kind: str | None) -> dict[str, Any]:
         raise DataError(f"not JSON: {error}", where=where, remedy="write one JSON object a line") from error
     if not isinstance(given, Mapping):
         raise DataError("not a JSON object", where=where, remedy='write {"output": "...", "gold": "..."}')
-    named = given.get("kind") or kind
-    if not isinstance(named, str):
-        raise DataError("no kind is given", where=where, remedy='add "kind" to the line, or --kind to the command')
     output, gold = given.get("output"), _gold(given.get("gold"), where)
     if not isinstance(output, str):
         raise DataError("'output' is missing or not a text", where=where, remedy='write "output": "the reply to grade"')
-    labels, texts = _options(given, where)
-    tolerance = given.get("tolerance")
-    if tolerance is not None and (isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or tolerance < 0):
-        raise DataError(
-            "'tolerance' is not a number of 0 or more", where=where, remedy="write a relative tolerance, such as 0.01"
-        )
-    spec = AnswerSpec(
-        KIND_ALIASES.get(named, named), labels=labels, choices=texts, tolerance=None if tolerance is None else float(tolerance)
-    )
+    spec = _spec(given, kind, where)
     try:
         found = judge(spec.kind, output, gold, spec)
     except ConfigError as error:
-        raise type(error)(error.what, where=where, why=error.why, remedy=error.remedy) from error
-    passed = {k: v for k, v in given.items() if k not in FIELDS}
+        raise ConfigError(error.what, where=where, why=error.why, remedy=error.remedy) from error
+    return {**{k: v for k, v in given.items() if k not in FIELDS}, **_fields(found, strict)}
+
+
+def _fields(found: Grade, strict: bool) -> dict[str, Any]:
     return {
-        **passed,
         "extracted": found.extracted,
-        "score": found.score,
+        "score": found.strict if strict else found.score,
+        "strict": found.strict,
         "rule": found.rule,
-        "parsed": found.parsed,
+        "parsed": found.parsed and (found.explicit or not strict),
         **found.metrics,
     }
+
+
+def _spec(given: Mapping[str, Any], kind: str | None, where: str) -> AnswerSpec:
+    from moco.core.types import AnswerSpec
+    from moco.tasks.record import KIND_ALIASES
+
+    named = given.get("kind") or kind
+    if not isinstance(named, str):
+        raise DataError("no kind is given", where=where, remedy='add "kind" to the line, or --kind to the command')
+    named = KIND_ALIASES.get(named, named)
+    labels, texts = _options(given, where)
+    if named == "multiple_choice" and not labels:
+        raise DataError("'choices' is missing", where=where, remedy='write "choices": {"A": "text", "B": "text"}')
+    tolerance = given.get("tolerance")
+    if tolerance is not None and (isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0):
+        raise DataError(
+            "'tolerance' is not a number of 0 or more", where=where, remedy="write a relative tolerance, such as 0.01"
+        )
+    return AnswerSpec(named, labels=labels, choices=texts, tolerance=None if tolerance is None else float(tolerance))
 
 
 def _gold(value: Any, where: str) -> str | list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -70,6 +71,8 @@ class Query:
 
     async def same_many(self, keys: Sequence[Key | None]) -> list[list[int]]:
         """Clusters of indices with the same answer, by lowest index; None is in none."""
+        if getattr(KINDS.get(self.spec.kind), "waits", False):
+            return await asyncio.to_thread(clusters, keys, self.spec)
         return clusters(keys, self.spec)
 
     def rng(self, purpose: str) -> np.random.Generator:

@@ -62,9 +62,9 @@ class Registry(Generic[T]):
     def _scan(self) -> None:
         if self._scanned:
             return
-        self._scanned = True
         for point in metadata.entry_points(group=self.group):
             self._lazy.setdefault(point.name, point.value)
+        self._scanned = True  # last: another thread that comes in the middle scans for itself
 
 
 def load_file(reference: str, where: str = "") -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,9 @@ class Group:
 
     async def score(self, request: Request, continuation: str) -> TokenScores:
         """Joint log-probabilities of ``continuation`` as the answer to ``request``; raises ContextOverflow if it does not fit."""
-        return await self._scoring.submit((self.prompt(request), self.continuation(request, continuation)))
+        prompt, ids = self.prompt(request), self.continuation(request, continuation)
+        read = sum(len(leaf) + len(ids) for leaf in _leaves(prompt))
+        return replace(await self._scoring.submit((prompt, ids)), read=read)
 
 
 def _leaves(prompt: Any) -> Iterator[tuple[int, ...]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from moco.core.errors import PoolError
 from moco.core.seeds import digest
-from moco.core.types import Completion, Request
+from moco.core.types import Completion, Request, Usage
 from moco.models.protocol import Capabilities, Model, StoreKey, TokenScores, Vectors, canonical_prompt
 from moco.models.session import Session
 from moco.models.session_stateless import StatelessSession, open_session
@@ -142,7 +142,14 @@ class CachedModel:
         return completion
 
     async def score(self, request: Request, continuation: str) -> TokenScores:
-        return await self.model.score(request, continuation)
+        """The model's log-probabilities of ``continuation``, a row of the store; raises what the model raises."""
+
+        async def ask() -> Completion:
+            found = await self.model.score(request, continuation)
+            return Completion("", "", found.ids, found.logprobs, usage=Usage(found.read, 0, 1), reason={"end": found.end})
+
+        row = await self._once(self._row("score", canonical_prompt(request), continuation), ask)
+        return TokenScores(row.ids or (), row.logprobs or (), float(row.reason["end"]), row.usage.prompt_tokens)
 
     async def open(self, request: Request) -> Session:
         """A session of the model, not stored; one without SESSION gets a stateless one, whose calls are. Raises PoolError."""

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -256,8 +257,8 @@ class HFModel:
 
     async def score(self, request: Request, continuation: str) -> TokenScores:
         """Log-probabilities of ``continuation`` as the answer to ``request``; raises ContextOverflow if both do not fit."""
-        ids = self.continuation(request, continuation)
-        return await self._scoring.submit((self.renderer.ids(request), ids))
+        prompt, ids = self.renderer.ids(request), self.continuation(request, continuation)
+        return replace(await self._scoring.submit((prompt, ids)), read=len(prompt) + len(ids))
 
     def _serve(self, rows: list[Row], deliver: Deliver, more: More) -> None:
         self.load().serve(rows, deliver, more)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from moco.core.builders import BUILDERS
 from moco.core.errors import BackendError, ConfigError, PoolError, Transient, did_you_mean
 from moco.core.query import Query
-from moco.core.types import Completion, Draft, Request, Sampling, Tag
+from moco.core.types import Completion, Draft, Request, Sampling, Tag, Usage
 from moco.models.cached import CachedModel
 from moco.models.member import Member, build, build_helper, spec_of
 from moco.models.protocol import Model, TokenScores
@@ -305,7 +305,8 @@ class Pool:
         scores = await who.model.score(request, continuation)
         if self._recorder is not None:
             note = self._recorder.open(who.name, request.but(tag=Tag("score", 0, who.name)), 0)
-            self._recorder.close(note, Completion(text=f"{continuation}: {scores.total + scores.end:.4f}"), None)
+            said = f"{continuation}: {scores.total + scores.end:.4f}"
+            self._recorder.close(note, Completion(said, usage=Usage(scores.read, 0, 1)), None)
         return scores
 
     def _bound(self) -> Query:

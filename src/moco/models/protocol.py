@@ -46,11 +46,15 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class TokenScores:
-    """Natural-log probabilities of a continuation's tokens, in order; ``end`` is that of the end of turn after it."""
+    """Natural-log probabilities of a continuation's tokens, in order; ``end`` is that of the end of turn after it.
+
+    ``read`` counts the tokens that were read for them, prompt and continuation, by all models that were asked.
+    """
 
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     end: float = 0.0
+    read: int = 0
 
     @property
     def total(self) -> float:

@@ -12,16 +12,38 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+EXPLICIT = frozenset({"answer", "box", "tag", "hashes", "bare", "fence"})
+"""The rules by which an answer counts in the strict reading: it stood in a form that was asked for (an answer line or JSON
+field, a box, a tag, behind ####, a code fence), or the reply was nothing but the answer (``bare``)."""
+
+
+def strict_score(score: float, rule: str) -> float:
+    """The strict reading of a stored verdict: its score where the answer stood in an explicit form, else 0."""
+    return score if rule in EXPLICIT else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """A verdict. ``rule`` names the extraction rule that fired; ``parsed`` is False where no answer could be read."""
+    """A verdict. ``rule`` names the extraction rule that fired; ``parsed`` is False where no answer could be read.
+
+    ``score`` is the flexible reading (an answer counts wherever it stands), ``strict`` the strict one.
+    """
 
     score: float
     extracted: str | None
     rule: str
     parsed: bool
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def explicit(self) -> bool:
+        """Whether the answer stood in a form that was asked for, or was all of the reply."""
+        return self.rule in EXPLICIT
+
+    @property
+    def strict(self) -> float:
+        """The score if the answer stood in an explicit form, else 0: a function of ``score`` and ``rule`` alone."""
+        return strict_score(self.score, self.rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +99,17 @@ def cut_run_on(text: str) -> str:
     return text
 
 
+_ANSWER_ROW = re.compile(r"(?im)^[ \t]*\|[ \t*_]*((?:[\w ]+ )?answer)[ \t*_]*\|[ \t]*([^|\n]+?)[ \t]*\|[ \t]*$")
+
+
+def without_rows(text: str) -> str:
+    """Rows of a table that hold an answer (`| final answer | 7 |`) as answer lines."""
+    return _ANSWER_ROW.sub(r"\1: \2", text) if "|" in text else text
+
+
 def visible(text: str) -> str:
     """The part of a reply that is graded."""
-    return cut_run_on(strip_think(text))
+    return without_rows(cut_run_on(strip_think(text)))
 
 
 _SUPER_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
@@ -98,13 +128,15 @@ def fold(text: str) -> str:
 
 
 CUE = re.compile(
-    r"""(?:(?<!\w)(?:answers?|ans\.?|solution|r[eé]ponse|respuesta|risposta|resposta|antwort|l[oö]sung|ответ|jawaban|cevap|odpowied[zź]
-        |đáp\s+án|उत्तर|উত্তর|jibu|antwoord|svar)|الجواب|الإجابة|答案|回答|正解|答え|정답|답)
+    r"""(?:(?<![^\W_])(?:answers?|ans\.?|solution|r[eé]ponse|respuesta|risposta|resposta|antwort|l[oö]sung|ответ|jawaban|cevap|odpowied[zź]
+        |đáp\s+án|उत्तर|উত্তর|jibu|antwoord|svar|vastaus|r[aă]spuns|v[aá]lasz|απάντηση|பதில்|సమాధానం)
+            |الجواب|الإجابة|答案|回答|正解|答え|정답|답|ค\u0e4d\u0e32ตอบ)
         ["'”»*_)\]]*
-        (?:\s+(?:choice|option|letter|label|number|correct[ae]?|richtige|final[e]?|corretta|juste|finale|الصحيحة)){0,2}
-        ["'*_]*(?:,?\s+(?:here|then|therefore|thus|hence|we\s+want|overall|i\s+(?:choose|give|pick))\b,?){0,2}\s*
-        (?::+=?|=+>?|->|→|(?<=[ ])[-–—](?=[ ])|[*_#]*[ \t]*\n
-          |(?:is|are|was|would\s+be|should\s+be|must\s+be|will\s+be|has\s+to\s+be|es|est|è|é|ist|lautet|adalah|to\s+be|هي|هو|है|是|为|為|は|는|은)(?:(?<=[^\x00-\u02ff])|(?![A-Za-z]))
+        (?:\s+(?:choice|option|letter|label|number|correct[ae]?|richtige|final[e]?|corr?ett?a|esatta|giusta|exact[ae]|exata|juste|finale|الصحيحة)){0,2}
+        ["'*_]*(?:,?\s+(?:here|then|therefore|thus|hence|we\s+want|overall|i\s+(?:choose|give|pick))\b,?){0,2}
+        (?:\s+(?:(?:that|which)\s+)?(?:i|we|you|one)(?:['’][a-z]+)?(?:\s+(?!(?:not|if|whether|or|but|is|are|was|were)\b)[a-z]+){1,6}?(?=\s+(?:is|are)\b))?\s*
+        (?:[:：]+=?|=+>?|->|→|(?<=[ ])[-–—](?=[ ])|[*_#]*[ \t]*\n
+          |(?:is|are|was|would\s+be|should\s+be|must\s+be|will\s+be|has\s+to\s+be|es|est|è|é|ist|lautet|adalah|to\s+be|là|to(?=:)|هي|هو|है|是|为|為|は|는|은|คือ)(?:(?<=[^\x00-\u02ff])|(?![A-Za-z]))
             (?:\s+(?:clearly|therefore|thus|then|definitely|indeed|most\s+likely|probably|simply|obviously|just))?
             \s*:?)""",
     re.IGNORECASE | re.VERBOSE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from moco.core.types import AnswerSpec, Key
 from moco.tasks.graders.base import NOTHING, Found, Grade, braced, commitments, fold, visible
@@ -20,6 +21,8 @@ _OPERATOR = re.compile(r"\s*(?:[-+*/x·÷]|\bplus\b|\bminus\b|\btimes\b)\s*[($]*
 _BARE_LIST = re.compile(r"\s*[-+$]?\d[\d.]*(?:, ?[-+$]?\d[\d.]*){1,}\s*\.?\s*")
 _EQUALS = re.compile(r"(?<![<>!=])=(?!=)|≈|\\approx")
 _YEAR = re.compile(r"\b(?:in|since|by|of)\s+$", re.IGNORECASE)
+_DRESS = " \t\n*_`\"'$€£¥.:()[]{}\\="
+_UNIT = re.compile(r"(?:[^\W\d_]|[°%/^²³])+(?:\s+(?:[^\W\d_]|[/%])+)?")
 _CLOSE_TAG = re.compile(r"</\w+>")
 
 
@@ -30,20 +33,34 @@ def find(text: str, spec: AnswerSpec) -> Found:
         return NOTHING
     for place, rule in commitments(body):
         if rule == "box":
-            key = _read(braced(body, body.index("{", place)))
+            key = read(braced(body, body.index("{", place)))
         else:
-            key = _read(_segment(body, place))
+            key = read(_segment(body, place))
         if key == "":
             return Found(None, "hedge")
         if key is not None:
             return Found(key, rule)
     body = clean(body)
+    key = last_number(body)
+    if key is not None:
+        return Found(key, "bare" if _nothing_else(body) else "last number")
+    key = word_number(body) if not any(c.isdigit() for c in body) else None
+    return Found(key, "word") if key else NOTHING
+
+
+def last_number(body: str) -> str | None:
+    """The key of the last number of cleaned ``body``, that of an equation or a range as its line means it; None without one."""
     lines = [line for line in body.split("\n") if any(c.isdigit() for c in line)]
-    if not lines:
-        key = word_number(body)
-        return Found(key, "word") if key else NOTHING
-    key = _last(lines[-1])
-    return Found(key, "last number") if key else NOTHING
+    return _last(lines[-1]) if lines else None
+
+
+def _nothing_else(body: str) -> bool:
+    """Whether a reply is one quantity and nothing besides, signs and a short unit aside."""
+    found = quantities(body)
+    if len(found) != 1:
+        return False
+    before, after = body[: found[0].start].strip(_DRESS), body[found[0].end :].strip(_DRESS)
+    return not before and (not after or bool(_UNIT.fullmatch(after)))
 
 
 def _segment(body: str, place: int) -> str:
@@ -61,7 +78,7 @@ def _segment(body: str, place: int) -> str:
     return rest
 
 
-def _read(segment: str) -> str | None:
+def read(segment: str) -> str | None:
     """The number a short segment states: '' for a hedge between several, None where there is none."""
     segment = clean(segment)
     if "," in segment and _BARE_LIST.fullmatch(segment):
@@ -114,13 +131,14 @@ def _last(line: str) -> str | None:
     return found[-1].key
 
 
+@lru_cache(maxsize=8192)
 def canonical(gold: str) -> Key:
     """The key of a gold answer; a gold that is no number is its own key."""
     text = clean(fold(gold).strip())
     found = quantities(text)
     if len(found) == 1 and found[0].key is not None:
         return found[0].key
-    return _read(text) or text
+    return read(text) or text
 
 
 def _same(a: Key, b: Key, tolerance: float | None) -> bool:
@@ -149,6 +167,9 @@ class Numeric:
     def same(self, a: Key, b: Key, spec: AnswerSpec) -> bool:
         """Equal values; '50%' and '50' are one answer, values within the record's relative tolerance too."""
         return _same(a, b, spec.tolerance)
+
+    def grade(self, text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
+        return grade(text, gold, spec)
 
 
 KIND = Numeric()

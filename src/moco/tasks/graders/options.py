@@ -14,6 +14,8 @@ from moco.tasks.graders.base import fold, unwrap
 
 _WORD = re.compile(r"[^\W_]+")
 _SPACE = re.compile(r"[\s*_)\].:\"'`(-]*")
+_JOINT = re.compile(r"[.\"'*]*(?:\s*[,;，；、]\s*(?:and\s+)?|\s+and\s+|\s*&\s*|\n\s*(?:[-*•]\s*)?)(?=\S)", re.IGNORECASE)
+_LINE_END = re.compile(r"(?:\s*\([^()\n]{1,20}\))?[\s.。)\]}*_\"'`$»”]*(?:$|\n|</)")
 _HEADER = re.compile(
     r"(?:^|\n)?[ \t*_#(]*(?:the\s+)?(?:options?|choices?|possible answers|answer choices)(?:\s+(?:were|are))?[*_]*\s*:?[*_]*\s*$",
     re.IGNORECASE,
@@ -27,6 +29,8 @@ class Labels:
     names: tuple[str, ...]
     texts: tuple[str, ...]
     index: dict[str, int]
+    cased: tuple[str, ...] = ()
+    """The option texts as written, to tell apart those that only case does ('Cc or cc', 'CC or Cc')."""
 
     @classmethod
     def of(cls, names: tuple[str, ...], texts: tuple[str, ...]) -> Labels:
@@ -41,8 +45,8 @@ class Labels:
             for i in range(min(26, len(names))):
                 index.setdefault(chr(65 + i), i)
                 index.setdefault(chr(97 + i), i)
-        folded = tuple(lowered(unwrap(fold(text)).strip()).rstrip(" .") for text in texts)
-        return cls(names, folded + ("",) * (len(names) - len(folded)), index)
+        cased = tuple(unwrap(fold(text)).strip().rstrip(" .") for text in texts) + ("",) * (len(names) - len(texts))
+        return cls(names, tuple(map(lowered, cased)), index, cased)
 
     def look_up(self, word: str) -> int | None:
         return self.index.get(word)
@@ -58,11 +62,12 @@ class Labels:
         """The key of a set of labels: in the item's order, so that the order of naming does not count."""
         return ",".join(self.names[i] for i in sorted(set(indices)))
 
-    def text_follows(self, body: str, end: int, index: int) -> bool:
-        """Whether the text of option ``index`` stands behind its label."""
-        text = self.texts[index]
+    def text_follows(self, body: str, end: int, index: int) -> int:
+        """Where the text of option ``index`` ends that stands behind its label; 0 if another text or none does."""
+        text = self.texts[index].lstrip(" ([*_\"'`-")
         start = _SPACE.match(body, end).end()  # type: ignore[union-attr]
-        return bool(text) and lowered(body[start : start + len(text)]) == text
+        stop = start + len(text)
+        return stop if text and start > end and lowered(body[start:stop]) == text and bounded(body, start, stop) else 0
 
     def next_is_label(self, body: str, end: int) -> bool:
         """Whether the next word is an upper-case label: 'A B C D'."""
@@ -100,15 +105,33 @@ def _joined(a: str, b: str) -> bool:
 
 def starts_with_text(body: str, start: int, labels: Labels) -> tuple[int, int] | None:
     """The option whose text stands at ``start`` (the longest), with its end; None if none does or two are alike."""
-    best: tuple[int, int] | None = None
+    best: list[int] = []
+    reach = 0
     for i, text in enumerate(labels.texts):
-        end = start + len(text)
-        if text and lowered(body[start:end]) == text and bounded(body, start, end):
-            if best is not None and best[1] == end:
-                return None
-            if best is None or end > best[1]:
-                best = i, end
-    return best
+        if (
+            text
+            and len(text) >= reach
+            and lowered(body[start : start + len(text)]) == text
+            and bounded(body, start, start + len(text))
+        ):
+            best = [*best, i] if len(text) == reach else [i]
+            reach = len(text)
+    if len(best) > 1:
+        best = [i for i in best if body.startswith(labels.cased[i], start)]
+    return (best[0], start + reach) if len(best) == 1 else None
+
+
+def texts_listed(body: str, start: int, labels: Labels) -> tuple[list[int], int] | None:
+    """Several option texts one after another, to the end of the line; the options and the end. None for fewer than two."""
+    found: list[int] = []
+    while (hit := starts_with_text(body, start, labels)) and hit[0] not in found:
+        found.append(hit[0])
+        joint = _JOINT.match(body, hit[1])
+        if joint is None:
+            ends = _LINE_END.match(body, hit[1]) is not None
+            return (found, hit[1]) if ends and len(found) > 1 else None
+        start = joint.end()
+    return None
 
 
 def occurrences(body: str, labels: Labels) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from moco.tasks.graders.base import unwrap
 _CLEAN = re.compile(r"\\[!,;:]|\{,\}|\\left|\\right|\\displaystyle|\\(?=[$%#&])|~")
 _FRAC = re.compile(r"(\d)?\s*\\[dtc]?frac\s*\{\s*(-?[\d.,]+)\s*\}\s*\{\s*([\d.,]+)\s*\}")
 _FRAC_SHORT = re.compile(r"(\d)?\\[dtc]?frac\s*(\d)\s*(\d)")
-_TIMES = re.compile(r"\\(?:times|cdot)\b")
+_TIMES = re.compile(r"\\(?:times|cdot)(?![a-zA-Z])")
 _POWER_BRACES = re.compile(r"\^\s*\{\s*([-+]?\d+)\s*\}")
 _DIGITS = r"\d[\d.,'\u2019]*(?<=\d)|\.\d+"
 _GROUPED = re.compile(r"(?<![\d.,])([1-9]\d{0,2})((?:[ \u00a0\u2009\u202f]\d{3})+)(?!\d|[ ]\d)")
@@ -27,7 +27,7 @@ QUANTITY = re.compile(
      (?P<sign>(?<![\d)\]}}])[-+](?=[$€£¥₹\s]{{0,2}}[\d.]))?[ ]?[$€£¥₹]?[ ]?(?P<minus>(?<=[$€£¥₹])-)?
      (?:(?P<whole>\d+)\s+(?=\d+\s*/\s*\d+(?![\d/])))?
      (?P<body>{_DIGITS})
-     (?:(?P<e>[eE][-+]?\d+)(?!\w)|\s*(?:[x*·]|\bby)\s*10\s*(?:\^|\*\*)\s*\(?(?P<ten>[-+]?\d+)\)?
+     (?:(?P<e>[eE][-+]?\d+)(?![^\W_])|\s*(?:[x*·]|\bby)\s*10\s*(?:\^|\*\*)\s*\(?(?P<ten>[-+]?\d+)\)?
         |\s*(?:\^|\*\*)\s*\(?(?P<power>[-+]?\d+)\)?)?
      (?:\s*/\s*(?P<den>{_DIGITS})(?!\s*/\s*\d))?
      (?:\s*(?P<percent>%|\bpercent\b|\bper\s+cent\b|\bpct\b|\bProzent\b|\bpor\s+ciento\b|\bpour\s+cent\b)
@@ -36,6 +36,7 @@ QUANTITY = re.compile(
 )
 _SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _PLAIN = re.compile(r"\d+(?:\.\d+)?|\.\d+")
+_SIMPLE = re.compile(r"0*(\d{1,40})(?:\.(\d{0,40}[1-9])?0*)?")
 _THOUSANDS = re.compile(
     r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|[1-9]\d?(?:,\d{2})+,\d{3}(?:\.\d+)?"
     r"|[1-9]\d{0,2}(?:['\u2019]\d{3})+(?:\.\d+)?"
@@ -103,6 +104,10 @@ def _key(m: re.Match[str]) -> str | None:
     if m["time"]:
         half = (m["half"] or "").replace(".", "").replace(" ", "").lower()
         return f"{m['time']} {half}".strip()
+    if m.lastgroup == "body" and not m["whole"] and (simple := _SIMPLE.fullmatch(m["body"])):
+        negative = m["sign"] == "-" or m["minus"] or _NEGATIVE.search(m.string, max(0, m.start() - 20), m.start() + 1)
+        digits = simple[1] + ("." + simple[2] if simple[2] else "")
+        return "-" + digits if negative and digits != "0" else digits
     value = _decimal(m["body"])
     if value is None:
         return None

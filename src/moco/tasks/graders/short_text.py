@@ -22,7 +22,9 @@ _ARTICLE = re.compile(r"(?<!\w)(?:a|an|the)(?!\w)")
 _MARKS = re.compile("[\u0300-\u036f]")
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _CLOSE_TAG = re.compile(r"</\w+>")
-_SENTENCE_END = re.compile(r"(?<!\b\w)[.!?](?=\s+[A-Z(])")
+_SENTENCE_END = re.compile(
+    r"(?<!\b\w)(?<!\b(?:St|Mt|Dr|Mr|Ms|Jr|Sr|Ft|No|vs))(?<!\b(?:Mrs|Inc|Ltd|Gen|Rev))(?<!\bProf)[.!?](?=\s+[A-Z(])"
+)
 _UNSURE = re.compile(r"\W*(?:n/?a|none|unknown|i\s+(?:do\s+not|don'?t|don’t)\s+know|not\s+sure)\W*", re.IGNORECASE)
 _SHORT = 3
 
@@ -102,18 +104,26 @@ class ShortText:
         """Equal after normalisation; containment is no equivalence, so it counts against a gold answer only."""
         return a == b
 
+    def grade(self, text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
+        return grade(text, gold, spec)
+
 
 KIND = ShortText()
 
 
 def grade(text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
-    """1 if the answer equals or contains an alias; ``metrics`` hold em, contains and f1 (the best over aliases)."""
+    """1 if the answer equals or contains an alias; ``metrics`` hold em, contains and f1 (the best over aliases).
+
+    Where the whole reply is read, its rule is ``bare`` if it is nothing but an alias, since only the gold answer can tell that.
+    """
     raw, rule = answer_text(text)
     key = _key(raw)
     if key is None:
         return Grade(0.0, None, "none", False, {"em": 0.0, "contains": 0.0, "f1": 0.0})
     aliases = [gold] if isinstance(gold, str) else list(gold)
     em = float(any(key == _key(alias) for alias in aliases))
+    if rule == "whole reply" and em:
+        rule = "bare"
     contained = float(bool(em) or any(contains(raw, alias) for alias in aliases))
     best = max((f1(key, _key(alias) or "") for alias in aliases), default=0.0)
     return Grade(contained, key, rule, not _UNSURE.fullmatch(raw), {"em": em, "contains": contained, "f1": best})
@@ -123,7 +133,9 @@ def contains(raw: str, alias: str) -> bool:
     """Whether ``alias`` stands in ``raw`` as whole words; a list of numbers or letters must be the whole answer."""
     needle = normalise(alias)
     words = needle.split()
-    if not any(c.isalnum() for c in needle) or (len(words) > 1 and all(len(w) == 1 or w.lstrip("-").isdigit() for w in words)):
+    if not any(c.isalnum() for c in needle):
+        return False
+    if len(alias.split()) > 1 and all(len(w) == 1 or w.lstrip("-").isdigit() for w in words):
         return False
     if _CJK.search(needle):
         return needle in normalise(raw)
