@@ -124,7 +124,10 @@ def test_every_member_plays_somebody() -> None:
     )
 
 
-@pytest.mark.parametrize(("changed", "message"), [({"jester": "x"}, "no role"), ({"control": "no place"}, "no place for"), ({"expert": "{jest}"}, "nothing fills")])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [({"jester": "x"}, "no role"), ({"control": "no place"}, "no place for"), ({"expert": "{jest}"}, "nothing fills")],
+)
 def test_wrong_words_are_named(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         duties(changed)

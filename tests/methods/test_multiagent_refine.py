@@ -276,6 +276,78 @@ def test_base_models_without_a_chat_template_read_one_text(tmp_path: Path) -> No
     assert [m.role for m in reader.messages] == ["user"] and reader.messages[0].content.endswith("Which?")
 
 
+def test_copies_of_a_member_are_agents_with_numbers_and_samples_of_their_own() -> None:
+    pool = pool_of(lambda r: f"sample {r.draw}. Answer: A", "Answer: B")
+    answer = ask("multiagent_refine", pool, replicas=2)
+    first = [c for c in answer.calls if c.tag.stage == "answer"]
+    assert [(c.member, c.draw) for c in first] == [("a", ()), ("a", (1,)), ("b", ()), ("b", (1,))]
+    assert answer.usage.calls == 8 and len(answer.reason["rounds"][0]) == 4
+    shown = scripted(pool, "a").requests[2].messages[-1].content
+    assert [f"Assistant {n}: " in shown for n in (1, 2, 3, 4)] == [False, True, True, True]
+    assert answer.confidence == 0.5 and answer.key == "A"
+
+
+def test_peers_are_condensed_by_the_agent_that_reads_them() -> None:
+    def agent_(name: str) -> Callable[[Request], str]:
+        def reply(r: Request) -> str:
+            text = r.messages[-1].content
+            return f"digest of {name}" if "Say in a few sentences" in text else f"answer of {name}. Answer: A"
+
+        return reply
+
+    for history, turns in (("last", 1), ("full", 5)):
+        pool = pool_of(agent_("a"), agent_("b"), agent_("c"))
+        answer = ask("multiagent_refine", pool, rounds=3, summarize_peers=True, history=history)
+        digest = next(c for c in answer.calls if c.tag.stage == "digest")
+        assert digest.tag.sees == ("answer.0.b.0", "answer.0.c.0") and "answer of b" in digest.prompt
+        last = scripted(pool, "a").requests[-1].messages
+        assert len(last) == turns and "In short: digest of a" in last[-1].content and "answer of b" not in last[-1].content
+        revised = [c for c in answer.calls if c.tag.stage == "revise"][-1]
+        assert set(revised.tag.sees) >= {"digest.2.c.0", "revise.1.c.0"} and "revise.1.a.0" not in revised.tag.sees
+
+
+def test_a_judge_compares_all_pairs_in_both_orders() -> None:
+    def judge(r: Request) -> str:
+        text = r.messages[-1].content
+        if "Compare two answers" not in text:
+            return "Answer: A"
+        return "FIRST" if "Answer FIRST: So C" in text else "SECOND"
+
+    pool = pool_of(judge, "So C. Answer: C", "Answer: B")
+    answer = ask("multiagent_refine", pool, rounds=1, aggregate="judge")
+    assert (answer.key, answer.reason["rule"], answer.usage.calls) == ("C", "judge", 3 + 6)
+    same = ask("multiagent_refine", pool_of("Answer: A", "A"), rounds=1, aggregate="judge")
+    assert (same.reason["rule"], same.usage.calls) == ("unanimous", 2)
+
+
+def test_a_member_that_fails_is_left_out_or_keeps_its_last_answer() -> None:
+    def late(r: Request) -> str:
+        if len(r.messages) > 1:
+            raise Transient("out of order")
+        return "Answer: B"
+
+    def never(r: Request) -> str:
+        raise Transient("out of order")
+
+    answer = ask("multiagent_refine", pool_of("Answer: A", late, never, "Answer: A"), on_failure="drop", rounds=3)
+    assert (answer.key, answer.reason["dropped"], answer.reason["lost"]) == ("A", ["c"], ["b@1", "b@2"])
+    assert answer.reason["rounds"] == [["A", "B", "A"]] * 3
+    pool = pool_of("Answer: A", never)
+    ask("multiagent_refine", pool, on_failure="drop", history="last")
+    assert "Check it once more" in scripted(pool, "a").requests[-1].messages[-1].content, "nobody else is left"
+    with pytest.raises(BackendError):
+        ask("multiagent_refine", pool_of("Answer: A", never, never), on_failure="drop", at_least=2)
+
+
+def test_numbers_of_members_stay_when_others_are_missing() -> None:
+    def never(r: Request) -> str:
+        raise Transient("out of order")
+
+    pool = pool_of("Answer: A", never, "Answer: B")
+    ask("multiagent_refine", pool, on_failure="drop")
+    assert "Assistant 3: Answer: B" in scripted(pool, "a").requests[-1].messages[-1].content
+
+
 # the original's own transcripts
 
 

@@ -48,6 +48,17 @@ Check their solutions and your own step by step. {tone} Then write one complete 
 {task}""",
     (*_FIELDS, "peers", "own", "all"),
 )
+DIGEST = Template(
+    """\
+Other assistants answered the question below:
+{peers}
+
+Say in a few sentences which answers they give, for what reasons, and where they differ.
+
+Question: {question}""",
+    ("peers", "question", "answer_format", "task"),
+    ("peers",),
+)
 VERIFY = Template(
     """\
 Check your answer once more, step by step, and write it again in full.
@@ -84,48 +95,56 @@ class Debate:
     update_last: Template = UPDATE_LAST
     verify: Template = VERIFY
     verify_last: Template = VERIFY_LAST
+    digest: Template | None = None
+    """How an agent condenses the others' answers before it answers again; None: it reads them as they are."""
 
-    def turn(self, query: Query, pool: Pool, rounds: Rounds, agent: int, hears: Sequence[int]) -> Turn:
+    def turn(
+        self, query: Query, pool: Pool, rounds: Rounds, agent: int, hears: Sequence[int], digests: Sequence[Draft | None] = ()
+    ) -> Turn:
         """The next turn of agent number ``agent`` (its place in ``rounds[r]``), who listens to the agents ``hears``.
 
-        A chat that does not fit falls back to the last round alone, and that is then cut to fit; the turn's note says so.
+        ``digests`` are its own condensed views of what they said, by round. A chat that does not fit falls back to the last
+        round alone, and that is then cut to fit; the turn's note says so.
         """
-        me = rounds[0][agent].member
-        reader = reader_of(pool[me])
+        mine = rounds[0][agent]
+        reader = reader_of(pool[mine.member])
+        heard = [
+            (digest,) if digest is not None and digest.text.strip() else tuple(drafts[j] for j in hears)
+            for drafts, digest in zip(rounds, [*digests, *[None] * (len(rounds) - len(digests))], strict=True)
+        ]
+        own = [drafts[agent] for drafts in rounds]
         note: dict[str, object] = {}
         if self.history == "full" and query.messages:
-            whole = self.chat(query, reader, rounds, agent, hears)
+            whole = self.chat(query, reader, own, heard)
             if not reader.chat:
-                note = {"reader": me, "history": "last", "why": "no chat template"}
+                note = {"reader": mine.member, "history": "last", "why": "no chat template"}
             elif fits(reader, whole):
-                return Turn(me, whole, _seen(rounds, agent, hears))
+                return Turn(mine.member, whole, _seen(own, heard), draw=mine.draw)
             else:
-                note = {"reader": me, "history": "last", "why": "the chat does not fit"}
-        fitted = self.last(query, reader, rounds[-1], agent, hears)
-        return Turn(me, fitted.request, _seen(rounds[-1:], agent, hears), {**note, **(fitted.trim or {})} or None)
+                note = {"reader": mine.member, "history": "last", "why": "the chat does not fit"}
+        fitted = self.last(query, reader, own[-1], heard[-1])
+        return Turn(mine.member, fitted.request, _seen(own[-1:], heard[-1:]), {**note, **(fitted.trim or {})} or None, mine.draw)
 
-    def chat(self, query: Query, reader: Reader, rounds: Rounds, agent: int, hears: Sequence[int]) -> Request:
+    def chat(self, query: Query, reader: Reader, own: Sequence[Draft], heard: Sequence[Sequence[Draft]]) -> Request:
         """The task, then for every round the agent's own answer as its turn and what the others said as the user's."""
         head, task = task_prompt(query)
         turns = [*head, Message("user", task)]
-        for drafts in rounds:
-            own = reader.neutral(drafts[agent].text).strip() or NO_ANSWER
-            turns += [Message("assistant", own), Message("user", self.says(query, reader, [drafts[j] for j in hears]))]
+        for mine, peers in zip(own, heard, strict=True):
+            said = reader.neutral(mine.text).strip() or NO_ANSWER
+            turns += [Message("assistant", said), Message("user", self.says(query, reader, mine, peers))]
         return chat_request(query, turns)
 
-    def says(self, query: Query, reader: Reader, peers: Sequence[Draft]) -> str:
+    def says(self, query: Query, reader: Reader, mine: Draft, peers: Sequence[Draft]) -> str:
         """What the others said, in the words of an update; without any usable text, the request to check oneself."""
-        quotes = safe(quotes_of(peers), reader.neutral)
+        quotes = safe(_quotes(mine, peers), reader.neutral)
         if not quotes:
             return self.verify.fill(**self._common(query))
         return self.update.fill(**self._common(query), peers=block(quotes, self.form))
 
-    def last(self, query: Query, reader: Reader, drafts: Sequence[Draft], agent: int, hears: Sequence[int]) -> Fitted:
+    def last(self, query: Query, reader: Reader, mine: Draft, peers: Sequence[Draft]) -> Fitted:
         """One message with the others' last answers, the own one and the task, cut to what ``reader`` can read."""
-        mine = drafts[agent]
         own = Quote("Your answer", mine.text.strip() or NO_ANSWER, (mine,))
         number = f"Assistant {mine.index + 1}"
-        peers = quotes_of([drafts[j] for j in hears])
 
         def build(quotes: list[Quote]) -> Request:
             others, me = quotes[:-1], quotes[-1]
@@ -137,7 +156,18 @@ class Debate:
             text = (self.update_last if others else self.verify_last).fill(**values)
             return chat_request(query, [*head, Message("user", text)])
 
-        return fit(reader, safe([*peers, own], reader.neutral), build)
+        return fit(reader, safe([*_quotes(mine, peers), own], reader.neutral), build)
+
+    def condense(self, query: Query, pool: Pool, drafts: Sequence[Draft], agent: int, hears: Sequence[int]) -> Turn | None:
+        """The turn in which an agent writes down what the others say; None where there is nothing to read."""
+        mine, words = drafts[agent], self.digest
+        reader = reader_of(pool[mine.member])
+        quotes = safe(quotes_of([drafts[j] for j in hears], merge=True), reader.neutral)
+        if words is None or not quotes:
+            return None
+        common = {"question": query.question, "answer_format": query.answer_format, "task": task_prompt(query)[1]}
+        fitted = fit(reader, quotes, lambda shown: query.request(words.fill(peers=block(shown, self.form), **common)))
+        return Turn(mine.member, fitted.request, tuple(d for q in quotes for d in q.drafts), fitted.trim, mine.draw)
 
     def _common(self, query: Query, always: bool = False) -> dict[str, str]:
         _, task = task_prompt(query)
@@ -145,6 +175,16 @@ class Debate:
         return {"task": again, "question": query.question, "answer_format": query.answer_format, "tone": TONES[self.tone]}
 
 
-def _seen(rounds: Rounds, agent: int, hears: Sequence[int]) -> tuple[Draft, ...]:
+def _quotes(mine: Draft, peers: Sequence[Draft]) -> list[Quote]:
+    """What an agent reads of the others: their answers under their numbers, or its own digest of them."""
+    if len(peers) == 1 and (peers[0].member, peers[0].draw) == (mine.member, mine.draw):
+        return quotes_of(peers, "In short")
+    return quotes_of(peers)
+
+
+def _seen(own: Sequence[Draft], heard: Sequence[Sequence[Draft]]) -> tuple[Draft, ...]:
     """The drafts quoted in a turn: the agent's own, and the others' that say something, in order of rounds and agents."""
-    return tuple(d[j] for d in rounds for j in sorted({*hears, agent}) if j == agent or d[j].text.strip())
+    out: list[Draft] = []
+    for mine, peers in zip(own, heard, strict=True):
+        out += sorted([mine, *(d for d in peers if d.text.strip())], key=lambda d: d.index)
+    return tuple(out)

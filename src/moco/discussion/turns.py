@@ -12,7 +12,8 @@ from typing import Any
 
 from moco.core.errors import BackendError
 from moco.core.query import Query
-from moco.core.types import Draft, Message, Request
+from moco.core.types import Draft, Message, Request, Tag
+from moco.discussion.gathering import OnFailure, within
 from moco.discussion.similarity import normalised
 from moco.models.pool import Pool
 
@@ -26,6 +27,8 @@ class Turn:
     sees: tuple[Draft, ...] = ()
     note: dict[str, Any] | None = None
     draw: int = 0
+    agent: str = ""
+    """Whom the member plays, where that is not itself."""
 
 
 def task_prompt(query: Query) -> tuple[tuple[Message, ...], str]:
@@ -42,16 +45,28 @@ def chat_request(query: Query, messages: Sequence[Message], **sampling: Any) -> 
 
 
 async def take(pool: Pool, turn: Turn, *, stage: str, round: int = 0, **sampling: Any) -> Draft:
-    """Ask one member; what it saw is in the transcript."""
-    return await pool.ask(turn.member, turn.request, draw=turn.draw, stage=stage, round=round, sees=_once(turn.sees), **sampling)
+    """Ask one member; what it saw, and whom it played, is in the transcript."""
+    tag = Tag(stage, round, turn.agent or turn.member, tuple(d.call for d in _once(turn.sees) if d.call))
+    return await pool.ask(turn.member, turn.request, draw=turn.draw, tag=tag, **sampling)
 
 
-async def take_all(pool: Pool, turns: Sequence[Turn], *, stage: str, round: int = 0, drop: bool = False) -> list[Draft | None]:
-    """All turns at once, in order. A member that fails raises when all have come back, or is None with ``drop``."""
-    jobs = (take(pool, turn, stage=stage, round=round) for turn in turns)
+async def take_all(
+    pool: Pool,
+    turns: Sequence[Turn],
+    *,
+    stage: str,
+    round: int = 0,
+    on_failure: OnFailure = "fail",
+    deadline: float | None = None,
+    **sampling: Any,
+) -> list[Draft | None]:
+    """All turns at once, in order. A member that fails, or is later than ``deadline`` seconds, raises when all have come
+    back; with ``on_failure="drop"`` it is None.
+    """
+    jobs = (within(deadline, take(pool, turn, stage=stage, round=round, **sampling), turn.member) for turn in turns)
     outcomes = await asyncio.gather(*jobs, return_exceptions=True)
     failures = [o for o in outcomes if isinstance(o, BaseException)]
-    fatal = [f for f in failures if not (drop and isinstance(f, BackendError))]
+    fatal = [f for f in failures if not (on_failure == "drop" and isinstance(f, BackendError))]
     if fatal:
         raise fatal[0]
     return [o if isinstance(o, Draft) else None for o in outcomes]

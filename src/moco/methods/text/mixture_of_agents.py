@@ -44,7 +44,7 @@ class MixtureOfAgents(Method):
         "order of references is pool order in every layer; a proposer that failed or said nothing is left out",
         "all failed: the aggregator answers alone, on record as `dropped`",
         "layers counts proposers: paper 2 (three with the aggregator), moco 1 (what the original's release runs by default)",
-        "deviates: references are quoted as data and cut evenly where they do not fit",
+        "deviates: references are quoted as data and cut evenly where they do not fit; a task's system text stays before them",
         "mixture=self is the control of arXiv 2502.00674: all proposers are draws of the best dev member",
         "tests: tests/methods/test_mixture_of_agents.py",
     )
@@ -62,6 +62,8 @@ class MixtureOfAgents(Method):
     """Where references stand; base models always read them in the user's turn."""
     temperature: Annotated[float, Field(ge=0)] | None = None
     """Temperature of the aggregator; None takes the request's."""
+    deadline: Annotated[float, Field(gt=0)] | None = None
+    """Seconds per layer after which a proposer that has not answered has failed."""
     quotes: Form = "auto"
     """How references are set off: a line each, fenced blocks, or lines where no text has a line break."""
     line: Annotated[str, LINE.option] = "{label} {text}"
@@ -89,7 +91,8 @@ class MixtureOfAgents(Method):
         dropped, trims = list[str](), list[dict[str, Any]]()
         for layer in range(self.layers):
             turns = [self.turn(query, pool, who, references, draw) for who, draw in speakers]
-            said = await take_all(pool, turns, stage="revise" if layer else "answer", round=layer, drop=True)
+            stage = "revise" if layer else "answer"
+            said = await take_all(pool, turns, stage=stage, round=layer, on_failure="drop", deadline=self.deadline)
             references = [d for d in said if d is not None]
             dropped += [f"{who}@{layer + 1}" for (who, _), d in zip(speakers, said, strict=True) if d is None]
             trims += [{"layer": layer + 1, **t.note} for t in turns if t.note]

@@ -6,7 +6,6 @@ rounds before r only. With one round it is "answer all, then decide"; with one m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -15,12 +14,14 @@ from pydantic import Field
 from moco.collab.method import Method, register
 from moco.collab.run import Examples, Run
 from moco.core.query import Query
-from moco.core.types import Answer, Draft
-from moco.discussion import Ranking, Tie, answer_of, plurality, rank_on_dev
-from moco.discussion.aggregation import COMBINE, reading
-from moco.discussion.debate import UPDATE, UPDATE_LAST, VERIFY, VERIFY_LAST, Debate, History, Tone
+from moco.core.types import Answer
+from moco.discussion import Ranking, Tie, rank_on_dev
+from moco.discussion.aggregation import COMBINE, Ending, Rule
+from moco.discussion.debate import DIGEST, UPDATE, UPDATE_LAST, VERIFY, VERIFY_LAST, Debate, History, Tone
+from moco.discussion.gathering import OnFailure, gather
 from moco.discussion.quoting import Form
-from moco.discussion.turns import Turn, take, take_all, unanimous
+from moco.discussion.rankers import COMPARE, Manner
+from moco.discussion.rounds import EarlyStop, converse
 from moco.models.pool import Pool
 
 
@@ -28,16 +29,21 @@ from moco.models.pool import Pool
 class MultiagentRefine(Method):
     """Every member answers, reads the others' answers and answers again, for some rounds; then a vote or a summary."""
 
-    cost = "n x rounds calls per query (+1 with a summary)"
+    cost = "n x rounds calls per query (x replicas); +n per round with summarize_peers, +1 with a summary, +u(u-1) with judge"
     fidelity = (
         "a round shows exactly the others' answers of the round before, in pool order, under stable numbers",
         "history=full is the original's chat (own answers as assistant turns, 2r+1 messages in round r); last: the released code",
         "vote over the last round; ties: dev (paper: the first agent)",
         "n=1: the member checks and restates its answer (solo=verify), as the original's loop does",
+        "replicas=k makes k agents of every member, each with samples of its own (the original's copies of one model)",
+        "summarize_peers: each agent condenses the others' answers first (the paper's variant for many agents)",
+        "aggregate=judge: all pairs of different texts in both orders, verdicts added up (u different texts; see llm_blender)",
         "free text, where the original has no rule: the best dev member writes the summary (aggregate=auto)",
+        "the requests of history=last are those of structured_interaction over the complete graph",
         "deviates: quoted texts are fenced data; a chat that does not fit falls back to the last round, then is cut, on record",
-        "left out: aggregate=judge (see llm_blender) and condensing the others' answers before they are shown",
-        "tests: tests/methods/test_multiagent_refine.py",
+        "deviates: on_failure=drop: an agent without a first answer takes no part; one that fails later keeps its last answer",
+        "deviates: answers are read by the task's grader; the original's parsers lose signs and count blanks as right",
+        "tests: tests/methods/test_multiagent_refine.py, tests/methods/test_attacks.py",
     )
     presets = {
         "paper": {"aggregate": "vote", "tie": "order"},
@@ -54,14 +60,24 @@ class MultiagentRefine(Method):
     """How readily an agent adopts what the others say."""
     solo: Literal["verify", "stop"] = "verify"
     """What a single member does after its first answer."""
-    early_stop: Literal["none", "consensus", "stable"] = "none"
+    replicas: Annotated[int, Field(ge=1)] = 1
+    """Agents per member; copies of one member debate with themselves."""
+    summarize_peers: bool = False
+    """Let every agent condense the others' answers before it answers again."""
+    early_stop: EarlyStop = "none"
     """End when all agents agree, or when no answer changed in the last round (approximations, off as in the paper)."""
-    aggregate: Literal["auto", "vote", "summarize", "agent"] = "auto"
-    """Vote, a summary by the best dev member, or that member's own last answer; auto: vote where votable, else summary."""
+    aggregate: Rule = "auto"
+    """Vote, a summary by the best dev member, its own last answer, or a judge's choice; auto: vote, for free text summary."""
     tie: Tie = "dev"
     """Who wins a tied vote."""
     skip_if_unanimous: bool = True
-    """No summary where all last answers agree: the best dev member's text stands."""
+    """No summary or verdict where all last answers agree: the best dev member's text stands."""
+    on_failure: OnFailure = "fail"
+    """Whether a member's failure fails the question, or it is left out (later: its last answer stands)."""
+    at_least: Annotated[int, Field(ge=1)] = 1
+    """Least number of first answers to go on with."""
+    deadline: Annotated[float, Field(gt=0)] | None = None
+    """Seconds per round after which a member that has not answered has failed."""
     quotes: Form = "auto"
     """How the others' texts are set off: a line each, fenced blocks, or lines where no text has a line break."""
     update: Annotated[str, UPDATE.option] = UPDATE.text
@@ -74,6 +90,10 @@ class MultiagentRefine(Method):
     """The message of history=last where nobody else said anything: {own} and {task}."""
     summary: Annotated[str, COMBINE.option] = COMBINE.text
     """The prompt of the summary: {answers} to {task}."""
+    digest: Annotated[str, DIGEST.option] = DIGEST.text
+    """The prompt of summarize_peers: {peers} and {question}."""
+    compare: Annotated[str, COMPARE.option] = COMPARE.text
+    """The prompt of the judge: two {answers} to {question}, and the {verdict}'s form."""
 
     ranking_: Ranking | None = None
 
@@ -81,20 +101,30 @@ class MultiagentRefine(Method):
         self.ranking_ = await rank_on_dev(pool, dev, run)
 
     async def answer(self, query: Query, pool: Pool) -> Answer:
-        rounds, notes, stopped = [await pool.ask_all(query)], list[dict[str, Any]](), None
-        for number in range(1, self.rounds):
-            if stopped := await self.stop(query, rounds):
-                break
-            turns = self.turns(query, pool, rounds)
-            notes += [{"round": number, **turn.note} for turn in turns if turn.note]
-            rounds.append([d for d in await take_all(pool, turns, stage="revise", round=number) if d is not None])
-        decided = await self.decide(query, pool, rounds[-1], len(rounds))
-        about: dict[str, Any] = {"rounds": [[d.key for d in drafts] for drafts in rounds], "stopped": stopped, "trims": notes}
-        return replace(decided, reason={**decided.reason, **about})
+        came = await gather(
+            query, pool, draws=self.replicas, on_failure=self.on_failure, at_least=self.at_least, deadline=self.deadline
+        )
+        agents = [replace(d, index=d.index * self.replicas + d.draw) for d in came.drafts]  # a number of its own each
+        solo = len(agents) == 1 and self.solo == "stop"
+        talk = await converse(
+            query,
+            pool,
+            agents,
+            [[j for j in range(len(agents)) if j != me] for me in range(len(agents))],
+            self.debate(),
+            1 if solo else self.rounds,
+            early_stop=self.early_stop,
+            on_failure=self.on_failure,
+            deadline=self.deadline,
+        )
+        if solo and self.rounds > 1:
+            talk.stopped = "solo"
+        decided = await self.ending().answer(query, pool, talk.rounds[-1], self.ranking_, len(talk.rounds))
+        return replace(decided, reason={**decided.reason, **talk.record, **came.record})
 
-    def turns(self, query: Query, pool: Pool, rounds: Sequence[Sequence[Draft]]) -> list[Turn]:
-        """The next round: everybody listens to everybody else."""
-        debate = Debate(
+    def debate(self) -> Debate:
+        """How agents are asked again."""
+        return Debate(
             self.history,
             self.restate,
             self.tone,
@@ -103,34 +133,11 @@ class MultiagentRefine(Method):
             UPDATE_LAST.but(self.update_last),
             VERIFY.but(self.verify),
             VERIFY_LAST.but(self.verify_last),
+            DIGEST.but(self.digest) if self.summarize_peers else None,
         )
-        n = len(rounds[0])
-        return [debate.turn(query, pool, rounds, me, [j for j in range(n) if j != me]) for me in range(n)]
 
-    async def stop(self, query: Query, rounds: Sequence[Sequence[Draft]]) -> str | None:
-        """Why the debate ends before another round; None if it goes on."""
-        last = rounds[-1]
-        if len(last) == 1 and self.solo == "stop":
-            return "solo"
-        if self.early_stop == "consensus" and await unanimous(query, last):
-            return "consensus"
-        if self.early_stop == "stable" and len(rounds) > 1:
-            pairs = zip(rounds[-2], last, strict=True)
-            if all([await unanimous(query, pair) for pair in pairs]):
-                return "stable"
-        return None
-
-    async def decide(self, query: Query, pool: Pool, drafts: Sequence[Draft], round: int) -> Answer:
-        """The answer of the whole, from the last round."""
-        rule = self.aggregate if self.aggregate != "auto" else "vote" if query.votable else "summarize"
-        if rule == "vote":
-            return await plurality(query, drafts, ranking=self.ranking_, tie=self.tie)
-        best = self.ranking_.best(pool) if self.ranking_ is not None else pool.names[0]
-        own = next(d for d in drafts if d.member == best)
-        if rule == "agent":
-            return answer_of(own, reason={"rule": "agent"})
-        if self.skip_if_unanimous and await unanimous(query, drafts):
-            return answer_of(own, reason={"rule": "unanimous"})
-        turn = reading(query, pool, best, drafts, COMBINE.but(self.summary), form=self.quotes, merge=True)
-        summary = await take(pool, turn, stage="summarize", round=round)
-        return answer_of(summary, reason={"rule": "summarize", "trim": turn.note})
+    def ending(self) -> Ending:
+        """How the last round becomes one answer."""
+        words, judge = COMBINE.but(self.summary), Manner(COMPARE.but(self.compare))
+        limits: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline}
+        return Ending(self.aggregate, self.tie, self.skip_if_unanimous, words, judge, self.quotes, **limits)

@@ -1,0 +1,120 @@
+"""Rounds of a debate over any graph: who hears whom is given, when it ends is a rule, who falls silent is on record.
+
+Invariant: rounds are synchronous, and every round holds one draft per agent: its new one, or the last it gave, where it has
+nobody to hear or failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+from moco.core.query import Query
+from moco.core.types import Draft
+from moco.discussion.debate import Rounds
+from moco.discussion.gathering import OnFailure, voter
+from moco.discussion.template import Template
+from moco.discussion.turns import Turn, take_all, unanimous
+from moco.models.pool import Pool
+
+EarlyStop = Literal["none", "consensus", "stable"]
+"""Never; when all agree and nobody abstains; when no answer changed in the last round."""
+Isolated = Literal["keep", "reask"]
+"""What an agent does that hears nobody: its answer stands, or it is asked to check it."""
+
+
+class Asking(Protocol):
+    """How an agent is asked again; ``Debate`` is one."""
+
+    @property
+    def digest(self) -> Template | None:
+        """How agents condense what they hear, if they do."""
+
+    def turn(
+        self, query: Query, pool: Pool, rounds: Rounds, agent: int, hears: Sequence[int], digests: Sequence[Draft | None] = ()
+    ) -> Turn:
+        """The next turn of an agent that hears the agents ``hears``."""
+
+    def condense(self, query: Query, pool: Pool, drafts: Sequence[Draft], agent: int, hears: Sequence[int]) -> Turn | None:
+        """The turn before it, in which the agent condenses what it hears; None where there is nothing."""
+
+
+@dataclass
+class Talk:
+    """What was said: ``rounds[r][agent]``, what was cut (``trims``), who failed where (``lost``), and why it ended early."""
+
+    rounds: list[list[Draft]]
+    trims: list[dict[str, Any]] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    stopped: str | None = None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a reason says of it; ``rounds`` are the agents' answers, round by round."""
+        about: dict[str, Any] = {"rounds": [[d.key for d in drafts] for drafts in self.rounds], "stopped": self.stopped}
+        return {**about, "trims": self.trims, **({"lost": self.lost} if self.lost else {})}
+
+
+async def converse(
+    query: Query,
+    pool: Pool,
+    first: Sequence[Draft],
+    hears: Sequence[Sequence[int]],
+    debate: Asking,
+    rounds: int,
+    *,
+    isolated: Isolated = "reask",
+    early_stop: EarlyStop = "none",
+    on_failure: OnFailure = "fail",
+    deadline: float | None = None,
+) -> Talk:
+    """``rounds`` of answers, of which ``first`` is the first; agent a hears the agents ``hears[a]`` (ascending).
+
+    Raises BackendError for a failed agent, unless it is to be dropped: then its last answer stands.
+    """
+    talk = Talk([list(first)])
+    digests: list[list[Draft | None]] = []
+    policy: dict[str, Any] = {"on_failure": on_failure, "deadline": deadline}
+    for number in range(1, rounds):
+        last = talk.rounds[-1]
+        talk.stopped = await ends(query, talk.rounds, early_stop)
+        if talk.stopped is not None:
+            break
+        speakers = [a for a in range(len(last)) if isolated == "reask" or any(last[j].text.strip() for j in hears[a])]
+        if debate.digest is not None:
+            asked = {a: debate.condense(query, pool, last, a, hears[a]) for a in speakers}
+            said = await _ask(talk, pool, last, asked, "digest", number, policy)
+            digests.append([said.get(a) for a in range(len(last))])
+        turns = {a: debate.turn(query, pool, talk.rounds, a, hears[a], [d[a] for d in digests]) for a in speakers}
+        new = await _ask(talk, pool, last, dict(turns), "revise", number, policy)
+        talk.rounds.append([new.get(a, old) for a, old in enumerate(last)])
+    return talk
+
+
+async def ends(query: Query, rounds: Sequence[Sequence[Draft]], rule: EarlyStop) -> str | None:
+    """Why there is no further round; None if there is one."""
+    if rule == "consensus" and await unanimous(query, rounds[-1]):
+        return rule
+    if rule == "stable" and len(rounds) > 1:
+        pairs = zip(rounds[-2], rounds[-1], strict=True)
+        if all([await unanimous(query, pair) for pair in pairs]):
+            return rule
+    return None
+
+
+async def _ask(
+    talk: Talk,
+    pool: Pool,
+    last: Sequence[Draft],
+    turns: dict[int, Turn | None],
+    stage: str,
+    number: int,
+    policy: dict[str, Any],
+) -> dict[int, Draft]:
+    """The drafts of the agents that have a turn and give one; trims and failures are taken down."""
+    asked = {agent: turn for agent, turn in turns.items() if turn is not None}
+    talk.trims += [{"round": number, **turn.note} for turn in asked.values() if turn.note]
+    said = await take_all(pool, list(asked.values()), stage=stage, round=number, **policy)
+    talk.lost += [f"{voter(t.member, t.draw)}@{number}" for t, draft in zip(asked.values(), said, strict=True) if draft is None]
+    return {a: replace(d, index=last[a].index) for a, d in zip(asked, said, strict=True) if d is not None}
