@@ -47,8 +47,9 @@ nightly: setup
 playground-release: setup
 	$(BIN)/moco playground build --world release --out build/playground-release
 
+# Ratios and figures measured side by side in one run; each prints what it stands on.
 bench: setup
-	$(BIN)/python benchmarks/batches.py
+	for name in batches devices graders sandbox routing attacks; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 # Generated pages, the site built strictly without the network, and every example executed.
 docs: setup
