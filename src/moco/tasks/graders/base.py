@@ -102,14 +102,19 @@ def cut_run_on(text: str) -> str:
 _ANSWER_ROW = re.compile(r"(?im)^[ \t]*\|[ \t*_]*((?:[\w ]+ )?answer)[ \t*_]*\|[ \t]*([^|\n]+?)[ \t]*\|[ \t]*$")
 
 
-def without_rows(text: str) -> str:
-    """Rows of a table that hold an answer (`| final answer | 7 |`) as answer lines."""
-    return _ANSWER_ROW.sub(r"\1: \2", text) if "|" in text else text
+_JAPANESE = re.compile(r"(?m)(正解|答え|解答|回答)は[ \t]*(.+?)(?:です|である|だ)[。.]?[ \t]*$")
+
+
+def plain_lines(text: str) -> str:
+    """Answers in a table's row (`| final answer | 7 |`) or before a Japanese copula (正解は7です) as answer lines."""
+    if "|" in text:
+        text = _ANSWER_ROW.sub(r"\1: \2", text)
+    return text if text.isascii() else _JAPANESE.sub(r"\1: \2", text)
 
 
 def visible(text: str) -> str:
     """The part of a reply that is graded."""
-    return without_rows(cut_run_on(strip_think(text)))
+    return plain_lines(cut_run_on(strip_think(text)))
 
 
 _SUPER_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
@@ -130,11 +135,11 @@ def fold(text: str) -> str:
 CUE = re.compile(
     r"""(?:(?<![^\W_])(?:answers?|ans\.?|solution|r[eé]ponse|respuesta|risposta|resposta|antwort|l[oö]sung|ответ|jawaban|cevap|odpowied[zź]
         |đáp\s+án|उत्तर|উত্তর|jibu|antwoord|svar|vastaus|r[aă]spuns|v[aá]lasz|απάντηση|பதில்|సమాధానం)
-            |الجواب|الإجابة|答案|回答|正解|答え|정답|답|ค\u0e4d\u0e32ตอบ)
+            |(?<!\w)(?:final|my)\s+(?:response|verdict|decision|conclusion|result)(?!\w)|الجواب|الإجابة|答案|回答|正解|答え|정답|답|ค\u0e4d\u0e32ตอบ)
         ["'”»*_)\]]*
         (?:\s+(?:choice|option|letter|label|number|correct[ae]?|richtige|final[e]?|corr?ett?a|esatta|giusta|exact[ae]|exata|juste|finale|الصحيحة)){0,2}
         ["'*_]*(?:,?\s+(?:here|then|therefore|thus|hence|we\s+want|overall|i\s+(?:choose|give|pick))\b,?){0,2}
-        (?:\s+(?:(?:that|which)\s+)?(?:i|we|you|one)(?:['’][a-z]+)?(?:\s+(?!(?:not|if|whether|or|but|is|are|was|were)\b)[a-z]+){1,6}?(?=\s+(?:is|are)\b))?\s*
+        (?:\s+(?:(?:that|which)\s+)?(?:i|we|you|one)(?:['’][a-z]+)?(?:\s+(?!(?:not|if|whether|or|but|is|are|was|were)\b)[a-z]+){1,6}?(?=\s+(?:is|are)\b)|(?:\s+(?!not\b)[a-z]+){1,3}(?=\s?:))?\s*
         (?:[:：]+=?|=+>?|->|→|(?<=[ ])[-–—](?=[ ])|[*_#]*[ \t]*\n
           |(?:is|are|was|would\s+be|should\s+be|must\s+be|will\s+be|has\s+to\s+be|es|est|è|é|ist|lautet|adalah|to\s+be|là|to(?=:)|هي|هو|है|是|为|為|は|는|은|คือ)(?:(?<=[^\x00-\u02ff])|(?![A-Za-z]))
             (?:\s+(?:clearly|therefore|thus|then|definitely|indeed|most\s+likely|probably|simply|obviously|just))?
@@ -143,11 +148,15 @@ CUE = re.compile(
 )
 """An explicit answer: 'Answer:', 'the correct answer is', and their sisters; what follows the match is the answer."""
 
+_CLOSING = re.compile(
+    r"(?:\A|\n)[ \t*_#]*(?:result|conclusion|final|verdict)[ \t*_]*(?:[:：][ \t*_]*|\n\s*)(?=\S[^\n]*\s*\Z)", re.IGNORECASE
+)
+"""A last line that is announced ('Result: 7'): further up, such a line may be a step on the way."""
 _MOST, _LONGEST = 40, 2000
 """How many commitments are tried and how long one may be: keeps a degenerate reply from costing quadratic time."""
 
 TAG = re.compile(r"<(?:final_)?answer>|\\f?box(?:ed)?\s*(?=\{)|####+", re.IGNORECASE)
-_TEXT_MACRO = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mathsf|mbox|textit|bf|rm)\s*\{([^{}]*)\}")
+_TEXT_MACRO = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mathsf|mbox|textit|bf|rm)\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
 
 
 def unwrap(text: str) -> str:
@@ -158,6 +167,8 @@ def unwrap(text: str) -> str:
 def commitments(text: str) -> Iterator[tuple[int, str]]:
     """Places where an explicit answer begins, last first, with the rule that names the sort."""
     places = [(m.end(), "answer") for m in CUE.finditer(text)]
+    if closing := _CLOSING.search(text):
+        places = sorted({*places, (closing.end(), "answer")})
     if "<" in text or "\\" in text or "####" in text:
         for m in TAG.finditer(text):
             places.append((m.end(), "box" if m[0][0] == "\\" else "hashes" if m[0][0] == "#" else "tag"))

@@ -30,8 +30,11 @@ _SQRT_LOOSE = re.compile(r"\\sqrt\s*(\d|[a-zA-Z])")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\degree\b|\\circ\b(?=\s*$)")
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _IN_DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\s*\{?\s*\\(?:circ|degree)\s*\}?")
+_LONE_COMMA = re.compile(r"\{\s*,\s*\}")
+_INSIDE = r"\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
+"""What braces hold, up to two pairs deep inside."""
 _FONT = re.compile(
-    r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mathrm|mathbf|mathsf|mathit|mbox|hbox|operatorname\*?|rm|bf)\s*\{([^{}]*)\}"
+    r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mathrm|mathbf|mathsf|mathit|mbox|hbox|operatorname\*?|rm|bf)\s*" + _INSIDE
 )
 _UNIT_MACRO = re.compile(
     r"(?<=[\d)}%.a-zA-Z])\s*\\(?:text(?:bf|it|rm)?|mathrm|mbox|rm|hbox)\s*\{\s*~?\s*[^{}]*\}(?:\s*\^\s*\{?[23]\}?)?\s*\.?$"
@@ -97,7 +100,7 @@ def _dressed_down(text: str) -> str:
         .replace("\\[", "")
         .replace("\\]", "")
     )
-    text = _SIZES.sub("", _SPACING.sub(" ", text.replace("\\%", "%").replace("{,}", ",").replace(",\\!", ",")))
+    text = _SIZES.sub("", _SPACING.sub(" ", _LONE_COMMA.sub(",", text.replace("\\%", "%")).replace(",\\!", ",")))
     text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac")
     text = text.replace("\\le ", "\\leq ").replace("\\ge ", "\\geq ").replace("\\lbrace", "\\{").replace("\\rbrace", "\\}")
     text = text.replace("\\varnothing", "\\emptyset").replace("\\cdots", "\\ldots").replace("\\lt", "<").replace("\\gt", ">")

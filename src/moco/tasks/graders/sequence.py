@@ -16,7 +16,7 @@ _CLOSE_TAG = re.compile(r"</\w+>")
 _NUMBERING = re.compile(r"(?m)^[ \t]*(?:\d+[.)]|[-*•])[ \t]+")
 _WORD = re.compile(r"[^\s,;]+")
 _SENTENCE_END = re.compile(r"(?<=\w)[.!?](?=\s|$)")
-_SAID_AFTER = re.compile(r"(?<=\w)[.!](?=\s+[A-Z])")
+_SAID_AFTER = re.compile(r"(?<=[\w)\]}>])[.!](?=\s+[A-Z])")
 """Where a list of words ends and the reply goes on with another sentence."""
 _TAIL = re.compile(rf"(?:[{re.escape(_BRACKETS)}][ ]?)+(?=[.`\"'*]*$)")
 _QUOTES = {"「": "」", "『": "』", '"': '"', "'": "'", "`": "`", "“": "”", "‘": "’"}
