@@ -131,7 +131,8 @@ def build(
     config = {"name": "synthetic <study>", "sampling": {"temperature": 0.7, "max_tokens": None}}
     manifest = {
         "config": config, "members": {m: {"fingerprint": "f" * 64, "description": HOSTILE[0]} for m in MEMBERS},
-        "tasks": {t: {"fingerprint": "e" * 64, "dev": 10, "test": items, "notes": [HOSTILE[0]]} for t in names}, "command": ["moco", str(folder)],
+        "tasks": {t: {"fingerprint": "e" * 64, "dev": 10, "test": items, "notes": [HOSTILE[0]]} for t in names},
+        "command": ["moco", str(folder)],
     }  # fmt: skip
     write_json(folder / "manifest.json", manifest)
     questions = {t: [*HOSTILE, *(f"What is item {i} of {t}?" for i in range(len(HOSTILE), items))][:items] for t in names}

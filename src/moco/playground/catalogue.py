@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from moco.core.errors import ConfigError
 from moco.models.hf import HFModel
 from moco.playground.members import member, model_path
 from moco.playground.tasks import TASKS, prompt_template, records
-from moco.core.errors import ConfigError
 from moco.tasks import Prompt, Record, Source, Task
 from moco.tasks.record import KIND_NAMES
 
@@ -50,7 +50,7 @@ class Entry:
     def description(self) -> str:
         return TASKS[self.name].description
 
-    def load(self, source: Source = Source()) -> Task:
+    def load(self, source: Source) -> Task:
         """Dev and test records with the prompt the members were trained to read: question and options, nothing around them."""
         if source != Source():
             raise ConfigError(

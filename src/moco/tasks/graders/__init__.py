@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from moco.core.answering import KINDS, AnswerKind
 from moco.core.errors import ConfigError
@@ -88,6 +88,6 @@ def _by_equality(known: AnswerKind, text: str, gold: str | list[str], spec: Answ
     key = known.extract(visible(text), spec)
     if key is None:
         return Grade(0.0, None, "none", False)
-    golds = [gold] if isinstance(gold, str) else cast(list[str], gold)
+    golds = [gold] if isinstance(gold, str) else gold
     right = any(known.same(key, known.extract(one, spec) or one, spec) for one in golds)
     return Grade(float(right), key, "extract", True)
