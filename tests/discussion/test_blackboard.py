@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from moco.core.errors import ConfigError
+from moco.core.query import Query
 from moco.core.types import Completion, Draft
 from moco.discussion.blackboard import Board, read_experts, read_names, read_numbers, read_pairs, steering
-from moco.discussion.roles import cast, duties
+from moco.discussion.budget import Reader, reader_of
+from moco.discussion.roles import FRAME, Agent, cast, duties
+from moco.discussion.table import Table
+from moco.models.member import Member
+from tests.methods.helpers import pool_of, request
 
 NAMES = ["chemist", "planner", "decider"]
 
@@ -131,3 +137,14 @@ def test_every_member_plays_somebody() -> None:
 def test_wrong_words_are_named(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         duties(changed)
+
+
+def test_what_members_wrote_into_roles_and_options_is_made_safe_for_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reading(member: Member) -> Reader:
+        return replace(reader_of(member), neutral=lambda t: t.replace("@@", "@ @"))
+
+    monkeypatch.setattr("moco.discussion.table.reader_of", reading)
+    table = Table(Query.of(request()), pool_of("x"), FRAME, duties({}))
+    agent = Agent("cook@@", "expert", "a", "soups@@")
+    asked = [table.turn(agent, "expert"), table.turn(agent, "vote", {"options": "1. @@"})]
+    assert not any("@@" in t.request.messages[-1].content for t in asked)

@@ -203,3 +203,18 @@ def test_a_random_order_is_the_questions_and_nobodys_place() -> None:
     assert [turned[i] for i in shuffled(query(), "choose", turned)] == shown
     orders = {tuple(shuffled(query(f"q{i}"), "choose", texts)) for i in range(60)}
     assert len(orders) > 15
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("choice: 2", 2),
+        ("Choice: Reply 2", 2),
+        ("**Choice:** #3", 3),
+        ("Choice: none of the 3", None),
+        ("Reply 2", None),
+        ("2.", 2),
+    ],
+)
+def test_a_number_behind_its_mark_is_read_in_any_case_and_with_its_noun(said: str, number: int | None) -> None:
+    assert read_number(said, "Choice", 3, ["x", "y", "z"]) == number

@@ -14,10 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moco.core.errors import BackendError, Transient
 from moco.core.query import Query
-from moco.core.types import Completion, Draft
+from moco.core.types import Completion, Draft, Request
 from moco.discussion.passages import Passage, best, distinct, drawn, gives_answer, lexical, likeness, passage_of, truncated
-from tests.methods.helpers import pool_of, request
+from moco.models.pool import Pool
+from moco.models.protocol import TokenScores
+from moco.models.store import Store
+from moco.testing import ScriptedModel, TableModel
+from tests.methods.helpers import ask, pool_of, request
 
 QUERY = Query.of(request())
 
@@ -137,3 +142,24 @@ def test_vector_draws(shared: Path) -> None:
         assert sorted(seen) == sorted(vector["outputs"]["support"])
         for name, p in vector["outputs"]["analytic_prob"].items():
             assert abs(seen[name] / (draws * k) - p) < 3 * (p * (1 - p) / (draws * k)) ** 0.5
+
+
+class Mute(TableModel):
+    """Says that it can score, and fails at it."""
+
+    async def score(self, request: Request, continuation: str) -> TokenScores:
+        raise Transient("no score")
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "record"),
+    [
+        ("knowledge_card", {"mode": "bottom_up", "main": "a", "cards": ["a"], "exclude_self": False, "per_card": 1}, "dropped"),
+        ("multiagent_feedback", {"mode": "abstain", "proposer": "a", "judge": "m"}, "lost"),
+    ],
+)
+def test_a_failed_scoring_fails_the_question_or_is_on_record(method: str, options: dict[str, Any], record: str) -> None:
+    pool = Pool([ScriptedModel("a", "Tin is soft."), Mute("m", ["x", "<eos>"], lambda _: [1, 1])], store=Store(None))
+    with pytest.raises(BackendError, match="no score"):
+        ask(method, pool, **options)
+    assert ask(method, pool, on_failure="drop", **options).reason[record] in (["m"], ["m@score"])

@@ -142,3 +142,15 @@ def test_another_judge_is_another_team() -> None:
     )
     assert one != two != none != one
     assert none == pool().fingerprint
+
+
+def test_a_reward_model_that_fails_fails_the_question_or_has_no_say() -> None:
+    def down(text: str) -> float:
+        raise Transient("no reward")
+
+    members = pool(aux={"reward": Rewarding(down)})
+    with pytest.raises(Transient, match="no reward"):
+        chosen("reward", members)
+    answer = chosen("reward", members, on_failure="drop")
+    assert (answer.text, answer.reason["rule"]) == (chosen("medoid", members).text, "medoid")
+    assert "no reward" in answer.reason["failed"]

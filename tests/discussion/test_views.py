@@ -9,8 +9,9 @@ import pytest
 
 from moco.core.query import Query
 from moco.core.types import Completion, Draft
-from moco.discussion.views import View, break_tags, read_view, said_in
-from tests.methods.helpers import request
+from moco.discussion.budget import fits, reader_of
+from moco.discussion.views import RelCom, View, break_tags, read_view, said_in
+from tests.methods.helpers import pool_of, request
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,18 @@ def test_vector_parser(shared: Path) -> None:
         assert view.reason == wanted["last_response"]["reason"]
         # what the original calls "None", a missing part, is empty here: the task's rules then read the whole reply
         assert (view.answer or "None", view.memory or "None") == (wanted["last_response"]["answer"], wanted["memory"])
+
+
+def test_a_long_memory_is_cut_and_no_key_of_a_whole_reply_is_shown() -> None:
+    pool, query = pool_of("x", "y"), Query.of(request())
+    pool["a"].model.model.context = 500  # type: ignore[attr-defined]
+
+    def draft(index: int, text: str) -> Draft:
+        return Draft("ab"[index], 0, text, query.extract(text), Completion(text), index=index)
+
+    own = draft(0, f"<REASON>: r <ANSWER>: B <MEMORY>: {'note ' * 900}")
+    other = draft(1, f"<REASON>: {'so ' * 900} <ANSWER>: B <MEMORY>: The answer is D.")
+    turn = RelCom().turn(query, pool, [[own, other]], 0, [1])
+    text = turn.request.messages[-1].content
+    assert fits(reader_of(pool["a"]), turn.request) and turn.note is not None
+    assert "Which?" in text and "Answer: D" not in text, "the memory is private"

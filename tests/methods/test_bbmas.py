@@ -283,3 +283,17 @@ def test_a_prompt_that_comes_again_is_a_sample_of_its_own() -> None:
     pool = pool_of(lambda r: "Answer: B" if r.draw else "CONTINUE")
     answer = ask("bbmas", pool, experts=0, duties={"control": "{options} {mark}"}, repairs=0)
     assert (answer.key, answer.reason["rule"]) == ("B", "decider")
+
+
+def test_experts_that_were_not_named_get_names_of_their_own() -> None:
+    answer = ask("bbmas", crowd(experts="Expert 1: metals", decider="Answer: B", control_unit="Choice: decider"), experts=3)
+    assert [n for n in answer.reason["agents"] if "xpert" in n] == ["Expert 1", "expert 2", "expert 3"]
+    answer = ask("bbmas", crowd(experts="expert 2: soups", decider="Answer: B", control_unit="Choice: decider"), experts=2)
+    assert [n for n in answer.reason["agents"] if "xpert" in n] == ["expert 2", "expert 1"]
+
+
+def test_the_last_question_is_asked_in_the_round_after_the_last() -> None:
+    answer = ask("bbmas", crowd(_="Choice: 1"), control="self", rounds=2)
+    assert {c.tag.round for c in answer.calls if c.tag.stage == "answer"} == {3}
+    answer = ask("bbmas", crowd(_="Choice: 1"), control="self")
+    assert {c.tag.round for c in answer.calls if c.tag.stage == "answer"} == {11}

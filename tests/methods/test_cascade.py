@@ -41,9 +41,9 @@ def test_the_reason_holds_every_step_and_the_transcript_its_round() -> None:
     answer = ask("cascade", three(-2, -1, -9), thresholds=(-1.0, -0.5))
     assert answer.reason == {
         "steps": [
-            {"member": "a", "confidence": -2.0, "threshold": -1.0, "accepted": False},
-            {"member": "b", "confidence": -1.0, "threshold": -0.5, "accepted": False},
-            {"member": "c", "confidence": -9.0, "threshold": None, "accepted": True},
+            {"member": "a", "confidence": -2.0, "threshold": -1.0, "accepted": False, "cost": 12.0},
+            {"member": "b", "confidence": -1.0, "threshold": -0.5, "accepted": False, "cost": 12.0},
+            {"member": "c", "confidence": -9.0, "threshold": None, "accepted": True, "cost": 12.0},
         ],
         "stage": 2,
         "fallback": False,

@@ -11,7 +11,7 @@ import pytest
 
 from moco.collab import Fitted
 from moco.core.errors import ConfigError, PoolError
-from moco.core.types import Request
+from moco.core.types import Completion, Request, Usage
 from moco.models.pool import Pool
 from moco.models.store import Store
 from moco.routers import mean_margin
@@ -43,6 +43,26 @@ def test_the_joint_search_finds_members_order_and_thresholds() -> None:
     frugal = fitted("cascade", halves(), task_of("A", dev=RIGHT), thresholds="optimize", order="search", budget=0.1)
     assert frugal.log[-1]["cascade"]["order"] == ["a"], "one member is a chain too"
     assert asyncio.run(frugal.as_model().generate(request("dev question 2?"))).source == "a"
+
+
+def test_the_search_counts_a_last_member_as_it_is_asked_then() -> None:
+    """Five samples tell how sure a stage is; whoever is last writes one answer, and so it must be on dev."""
+
+    def torn(r: Request) -> Completion:
+        draw = r.draw[-1] if r.draw else 0
+        return Completion(f"Answer: {RIGHT[number(r)] if number(r) % 2 else 'ABCXY'[draw]}", usage=Usage(10, 2, 1))
+
+    good = ScriptedModel("b", lambda r: Completion(f"Answer: {RIGHT[number(r)]}", usage=Usage(200, 40, 1)))
+    pool = pool_with(ScriptedModel("a", torn), good)
+    options = {"thresholds": "optimize", "order": "search", "confidence": "self_consistency"}
+    done = fitted("cascade", pool, task_of("A", dev=RIGHT), **options)
+    log = done.log[-1]["cascade"]
+    assert log["order"] == ["a", "b"] and log["dev score"] == 1.0
+    model = done.as_model()
+    spent = [asyncio.run(model.generate(request(f"dev question {i}?"))).usage for i in range(12)]
+    assert log["dev cost"] == pytest.approx(np.mean([u.prompt_tokens + u.completion_tokens for u in spent]) / 240)
+    alone = fitted("cascade", pool, task_of("A", dev=RIGHT), budget=0.1, **options).log[-1]["cascade"]
+    assert alone["order"] == ["a"] and alone["dev cost"] == pytest.approx(0.05), "asked once where it is the only one"
 
 
 def test_a_target_takes_the_cheapest_chain_that_reaches_it() -> None:

@@ -273,3 +273,48 @@ def test_vector_top_down(shared: Path) -> None:
         ask("knowledge_card", pool, mode=mode, main="main", cards=given["cards"], max_iter=given["max_iter"], **options)
         assert len(main.requests) == wanted["n_llm_calls"]
         assert len(main.requests[-1].messages[-1].content.split("\n")) == len(wanted["final_prompt"].split("\n"))
+
+
+def test_a_passage_that_has_to_be_cut_is_not_replaced_by_the_answer_that_was_taken_out() -> None:
+    pool = pool_of(f"{'Tin is soft. ' * 300}The answer is D.", "Answer: B")
+    pool["b"].model.model.context = 120  # type: ignore[attr-defined]
+    answer = ask("knowledge_card", pool, main="b", cards=["a"], prune="none")
+    final = scripted(pool, "b").requests[-1].messages[-1].content
+    assert answer.reason["trims"] and "Answer: D" not in final and final.endswith("Which?")
+
+
+def test_without_factuality_nobody_judges_what_is_fetched() -> None:
+    pool = pool_of(script("Yes", "b", "No", "Answer: A"), lambda r: f"K{r.draw} fact.", "TRUE")
+    options: dict[str, Any] = {"mode": "top_down_explicit", "main": "a", "cards": ["b"], "per_card": 2}
+    answer = ask("knowledge_card", pool, factuality="none", **options)
+    assert [c.tag.stage for c in answer.calls] == ["ask", "ask", "write", "write", "ask", "read"]
+    assert answer.reason["passages"] == 1
+
+
+def test_a_card_that_is_asked_again_writes_something_else() -> None:
+    pool = pool_of(
+        lambda r: "Yes" if "need more" in r.messages[-1].content else "b", lambda r: f"K{r.draw[-1] if r.draw else 0} is."
+    )
+    answer = ask("knowledge_card", pool, mode="top_down_explicit", main="a", cards=["b"], max_iter=3, no_answers=False)
+    assert [r.draw for r in scripted(pool, "b").requests] == [(), (1,), (2,)] and answer.reason["passages"] == 3
+
+
+def test_of_two_names_that_begin_alike_the_longer_one_is_meant() -> None:
+    pool = pool_of(script("Yes", "alpha-2", "No", "Answer: A"), "one", "two", names=["main", "alpha", "alpha-2"])
+    answer = ask("knowledge_card", pool, mode="top_down_explicit", main="main", cards=["alpha", "alpha-2"])
+    assert answer.reason["asked"][0]["card"] == "alpha-2"
+
+
+def test_a_failed_judge_of_passages_is_on_record() -> None:
+    def broken(r: Request) -> str:
+        raise Transient("out of order")
+
+    pool = pool_of(card(0), "Answer: A", broken)
+    answer = ask("knowledge_card", pool, mode="bottom_up", main="b", cards=["a"], per_card=1, on_failure="drop")
+    assert answer.reason["dropped"] == ["c"]
+
+
+def test_the_guard_does_not_ask_about_equal_free_texts() -> None:
+    free = request(spec=AnswerSpec(kind="generation", question="Why?"))
+    answer = ask("knowledge_card", pool_of("Because.", "tin"), free, main="a", cards=["b"], closed_book_guard=True)
+    assert [c.tag.stage for c in answer.calls] == ["write", "read", "answer"]

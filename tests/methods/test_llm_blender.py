@@ -366,3 +366,16 @@ def test_the_source_string_of_the_original(shared: Path) -> None:
     (vector,) = [v for v in vectors if "GenFuserDataset" in v["function"]]
     given = vector["inputs"]
     assert fuse_source(given["instructions"][0], given["candidates"][0], given["inputs"][0]) == vector["outputs"]
+
+
+def test_a_helper_cannot_be_trained_to_judge() -> None:
+    with pytest.raises(ConfigError, match="only a member can be trained"):
+        load_method("llm_blender", ranker="trained", judge="aux.judge").check(pool_of("x", "y"))
+
+
+def test_a_scoring_counts_as_a_call() -> None:
+    pool = Pool(
+        [TableModel("a", ["FIRST", "SECOND", "<eos>"], lambda _: [1, 1, 1]), ScriptedModel("b", "cake")], store=Store(None)
+    )
+    answer = ask("llm_blender", pool, FREE, verdict="soft", judge="a", fuser="none")
+    assert [c.tag.stage for c in answer.calls].count("score") == 4 and answer.usage.calls == 2 + 2 * 2

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from moco.core.errors import BackendError, ConfigError, Transient
-from moco.core.types import Call, Completion, Request
+from moco.core.types import AnswerSpec, Call, Completion, Request
 from moco.models.pool import Pool
 from moco.models.store import Store
 from moco.testing import ScriptedModel
@@ -293,3 +293,29 @@ def test_vector_attempts_until_it_is_correct(shared: Path) -> None:
         rounds = vector["inputs"]["max_attempts"] + 1
         answer = ask("multiagent_feedback", pool_of(reply), include_self=True, rounds=rounds, feedback_count=1)
         assert len(stage(answer, "review")) == len(vector["outputs"])
+
+
+def test_a_second_answer_that_cannot_be_read_does_not_abstain() -> None:
+    def lost(r: Request) -> str:
+        return "Hm." if "A passage that may be wrong" in r.messages[-1].content else "Answer: B"
+
+    answer = ask("multiagent_feedback", pool_of(lost, "No."), mode="compete")
+    assert answer.reason["parse_fail"] and not answer.reason["abstained"] and answer.key == "B"
+
+
+def test_a_free_text_that_is_given_again_is_kept() -> None:
+    free = request(spec=AnswerSpec(kind="generation", question="Why?"))
+    assert not ask("multiagent_feedback", pool_of("Because.", "No."), free, mode="compete").reason["abstained"]
+
+
+def test_a_judge_that_fails_decides_nothing_where_it_may_be_left_out() -> None:
+    def broken(r: Request) -> str:
+        if "Does the proposed" in r.messages[-1].content:
+            raise Transient("out of order")
+        return "Answer: B"
+
+    pool = pool_of(broken, "fine", "fine")
+    answer = ask("multiagent_feedback", pool, mode="abstain", on_failure="drop")
+    assert (answer.reason["lost"], answer.reason["abstained"], answer.key) == (["a@judge"], False, "B")
+    with pytest.raises(BackendError, match="out of order"):
+        ask("multiagent_feedback", pool, mode="abstain")

@@ -303,7 +303,7 @@ def test_peers_are_condensed_by_the_agent_that_reads_them() -> None:
         last = scripted(pool, "a").requests[-1].messages
         assert len(last) == turns and "In short: digest of a" in last[-1].content and "answer of b" not in last[-1].content
         revised = [c for c in answer.calls if c.tag.stage == "revise"][-1]
-        assert set(revised.tag.sees) >= {"digest.2.c.0", "revise.1.c.0"} and "revise.1.a.0" not in revised.tag.sees
+        assert set(revised.tag.sees) >= {"digest.2.c.1000", "revise.1.c.0"} and "revise.1.a.0" not in revised.tag.sees
 
 
 def test_a_judge_compares_all_pairs_in_both_orders() -> None:
@@ -407,3 +407,19 @@ def test_vector_votes(shared: Path) -> None:
     for vector in votes:
         pool = pool_of(*(f"Answer: {letters[k]}" for k in vector["inputs"]))
         assert ask("multiagent_refine", pool, preset="paper", rounds=1).key == letters[vector["outputs"][0]]
+
+
+def test_answers_that_stand_still_are_asked_again_in_earnest() -> None:
+    """The same prompt in a later round is a sample of its own at a temperature above 0, and the same answer at 0."""
+
+    def same(request: Request) -> str:
+        return "Answer: A"
+
+    pool = pool_of(same, same)
+    said = ask("multiagent_refine", pool, rounds=4, history="last")
+    assert [scripted(pool, name).counters.generated for name in "ab"] == [4, 4] and said.usage.calls == 8
+    draws = sorted({draw for _, draw in ((r, r.draw) for r in scripted(pool, "a").requests)})
+    assert len(draws) == 3  # the first answer and the first revision are draw 0 of two prompts; two more draws of the second
+    cold = pool_of(same, same)
+    ask("multiagent_refine", cold, request(temperature=0), rounds=4, history="last")
+    assert scripted(cold, "a").counters.generated == 2

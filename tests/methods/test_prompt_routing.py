@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 
+import numpy as np
 import pytest
 
 import moco
 from moco.core.errors import ConfigError, PoolError
 from moco.core.types import Request, Sampling, messages_of
+from moco.methods.routing.prompt_routing import shares
 from moco.models.pool import Pool
 from moco.models.protocol import Capabilities, TokenScores
 from moco.models.store import Store
@@ -195,6 +197,25 @@ def test_pairs_are_asked_in_both_orders_and_the_preferred_one_answers() -> None:
 def test_orders_that_make_no_sense_are_refused(options: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="label_order"):
         ask("prompt_routing", pool_of("Answer: A", "Answer: B"), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"template": "{question} {models} {who}"}, "who"),
+        ({"template": "{question}"}, "models"),
+        ({"line": "{description}"}, "number"),
+        ({"reply": "Answer:"}, "number"),
+    ],
+)
+def test_prompts_that_nothing_can_fill_are_refused_at_once(options: dict[str, str], word: str) -> None:
+    with pytest.raises(ConfigError, match=word):
+        moco.load_method("prompt_routing", **options)
+
+
+def test_a_router_that_gives_no_number_any_probability_has_no_preference() -> None:
+    assert shares(np.array([-math.inf, -math.inf])).tolist() == [0.5, 0.5]
+    assert shares(np.array([0.0, -math.inf])).tolist() == [1.0, 0.0]
 
 
 def test_on_a_warm_store_no_answer_is_generated() -> None:

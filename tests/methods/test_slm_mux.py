@@ -259,3 +259,17 @@ def test_tie_breaks_of_the_original(shared: Path) -> None:
         names, accuracy = vector["inputs"]["candidates_in_order"], vector["inputs"]["model_accuracies"]
         samples = {name: ["ABC"[i]] for i, name in enumerate(names)}
         assert run(samples, accuracy).source == vector["outputs"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"sizes": (5, 2)}, "slm_mux.sizes"), ({"select": True, "samples": 1}, "right 2 times in 1 draws")]
+)
+def test_a_choice_that_cannot_be_made_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_method("slm_mux", **options).check(pool_of("x", "y"))
+
+
+def test_the_shortcut_costs_what_it_says() -> None:
+    options: dict[str, Any] = {"samples": 3, "unanimous_shortcut": True}
+    assert ask("slm_mux", pool_of("Answer: A", "Answer: A"), **options).usage.calls == 2
+    assert ask("slm_mux", pool_of("Answer: A", "Answer: B"), **options).usage.calls == 2 + 2 * 3

@@ -239,3 +239,21 @@ def test_vector_visibility(shared: Path) -> None:
 def test_confidence_and_completion_are_real() -> None:
     answer: Completion = ask("structured_interaction", pool_of("Answer: A", "Answer: A", "Answer: B"), topology="ring")
     assert answer.confidence == pytest.approx(2 / 3) and answer.key == "A"
+
+
+def test_agreement_of_views_is_agreement_of_their_answer_parts() -> None:
+    said = "<REASON>: r <ANSWER>: Answer: {} <MEMORY>: Answer: {}"
+    pool = pool_of(said.format("B", "C"), said.format("B", "D"))
+    answer = ask("structured_interaction", pool, topology="chain", format="relcom", rounds=3, early_stop="consensus")
+    assert (answer.reason["stopped"], answer.usage.calls, answer.key) == ("consensus", 2, "B")
+
+
+def test_among_equal_hubs_the_first_node_speaks() -> None:
+    pool = pool_of("Answer: A", "Answer: B", "Answer: C")
+    answer = ask("structured_interaction", pool, topology="complete", rounds=1, aggregate="hub", order=["c", "a", "b"])
+    assert answer.source == "c"
+
+
+def test_a_negative_seed_of_a_graph_is_named() -> None:
+    with pytest.raises(ConfigError, match="graph_seed"):
+        load_method("structured_interaction", topology="random", graph_seed=-1)

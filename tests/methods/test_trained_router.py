@@ -191,6 +191,8 @@ def test_heads_that_are_language_models_are_refused_in_one_sentence(head: str) -
         ({"embedding": "r"}, "cannot embed"),
         ({"head": "forest"}, "trained_router.head"),
         ({"strong_share": 2}, "strong_share"),
+        ({"head": "elo", "neighbours": 3}, "belongs to head knn"),
+        ({"ties": "soft"}, "target: best"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_before_anything_is_asked(options: dict[str, Any], word: str) -> None:

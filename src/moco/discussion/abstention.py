@@ -6,11 +6,11 @@ A verdict is read from the judge's own reply, in words that none of the quoted t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from moco.core.errors import BackendError
 from moco.core.query import Query
 from moco.core.types import Answer, Draft, Message, Request
 from moco.discussion.budget import fit, reader_of
@@ -18,7 +18,7 @@ from moco.discussion.gathering import OnFailure
 from moco.discussion.judging import Labels, labels_for, read_verdict
 from moco.discussion.quoting import LINE, NO_ANSWER, Quote, block, quotes_of, safe
 from moco.discussion.template import Template
-from moco.discussion.turns import Turn, chat_request, take, take_all, task_prompt
+from moco.discussion.turns import Turn, chat_request, preference, take_all, task_prompt, unanimous
 from moco.discussion.votes import answer_of
 from moco.models.pool import Pool
 from moco.models.rendering import neutralise
@@ -111,12 +111,12 @@ class Abstainer:
         said = [d for d in await self._all(turns, "feedback", 2, sampling) if d is not None and d.text.strip()]
         comments = [_first_line(d) for d in said] if experts else said
         turn, phrases = self._judge(judge, answer, comments)
-        verdict = await take(self.pool, turn, stage="judge", round=3, temperature=0, max_tokens=16)
-        read = read_verdict(verdict.text, phrases)
+        (verdict,) = await self._all([turn], "judge", 3, {"temperature": 0, "max_tokens": 16})
+        read = None if verdict is None else read_verdict(verdict.text, phrases)
         about: dict[str, Any] = {"mode": "abstain", "judge": judge, "feedback": [d.member for d in said]}
         if read is None:
             about["parse_fail"] = True
-        return self._decided(answer, read == 1, await self._sureness(judge, turn, phrases), about)
+        return self._decided(answer, read == 1, await self._sureness(turn, phrases), about)
 
     async def compete(self, challenger: str) -> Answer:
         """The challenger argues for something else; a proposer that changes its answer abstains."""
@@ -135,9 +135,10 @@ class Abstainer:
             return chat_request(q, [*head, Message("user", text)])
 
         fitted = fit(reader, safe(quotes_of([passage], "Passage"), reader.neutral), build)
-        again = await take(self.pool, Turn(self.proposer, fitted.request, (passage,), fitted.trim), stage="revise", round=2)
-        self.trims += [fitted.trim] if fitted.trim else []
-        held = await self.query.same_many([answer.key, again.key]) == [[0, 1]]
+        (again,) = await self._all([Turn(self.proposer, fitted.request, (passage,), fitted.trim)], "revise", 2, {})
+        if again is None or (self.query.votable and None in (answer.key, again.key)):
+            return self._decided(answer, False, None, {**about, "argued_for": other, "parse_fail": True})
+        held = await unanimous(self.query, [answer, again])
         return self._decided(answer, not held, None, {**about, "argued_for": other, "second": again.key})
 
     def _comment(self, critic: str, answer: Draft, known: Draft | None, draw: int) -> Turn:
@@ -165,15 +166,19 @@ class Abstainer:
             return self.query.request(text)
 
         fitted = fit(reader, shown, build)
-        self.trims += [fitted.trim] if fitted.trim else []
         return Turn(judge, fitted.request, (answer, *comments), fitted.trim), phrases
 
-    async def _sureness(self, judge: str, turn: Turn, phrases: Labels) -> float | None:
+    async def _sureness(self, turn: Turn, phrases: Labels) -> float | None:
         """How likely the judge finds that the answer holds, where it can score both verdicts; in [0, 1]."""
-        if "SCORE" not in self.pool[judge].model.capabilities:
+        if "SCORE" not in self.pool[turn.member].model.capabilities:
             return None
-        holds, fails = [(await self.pool.score(judge, turn.request, p)).total for p in phrases]
-        return 1 / (1 + math.exp(min(max(fails - holds, -700.0), 700.0)))
+        try:
+            return await preference(self.pool, turn, phrases, self.deadline)
+        except BackendError:
+            if self.on_failure == "fail":
+                raise
+            self.lost.append(f"{turn.member}@score")
+            return None
 
     def _other(self, answer: Draft) -> str:
         """Something else to argue for: a random other option, or in words."""
@@ -199,7 +204,7 @@ class Abstainer:
 
 
 def _first_line(draft: Draft) -> Draft:
-    return replace(draft, text=draft.text.strip().partition("\n")[0])
+    return replace(draft, text=draft.text.strip().partition("\n")[0], key=None)  # the key was read from the whole
 
 
 def abstention_metrics(

@@ -169,6 +169,10 @@ class Debate:
         fitted = fit(reader, quotes, lambda shown: query.request(words.fill(peers=block(shown, self.form), **common)))
         return Turn(mine.member, fitted.request, tuple(d for q in quotes for d in q.drafts), fitted.trim, mine.draw)
 
+    def read(self, query: Query, draft: Draft) -> Draft:
+        """The draft as it is: all of it is the answer."""
+        return draft
+
     def _common(self, query: Query, always: bool = False) -> dict[str, str]:
         _, task = task_prompt(query)
         again = task if self.restate or always else query.answer_format

@@ -62,6 +62,7 @@ class Asker:
     choose: Template = CHOOSE
     record: list[dict[str, Any]] = field(default_factory=list)
     """What was asked for and why it was that card, step by step."""
+    trims: list[dict[str, Any]] = field(default_factory=list)
 
     async def next(self, passages: Sequence[Passage], step: int) -> str | None:
         """The card to ask, given what is there; None where nothing more is wanted."""
@@ -80,10 +81,10 @@ class Asker:
         """The card that the reply names first; a random one where it names none."""
         listed = "\n".join(f"- {n}: {d}" if (d := self.pool[n].description) else f"- {n}" for n in self.cards)
         said = (await self._ask(self.choose, passages, step, {"cards": listed})).casefold()
-        places = [(said.find(name.casefold()), i) for i, name in enumerate(self.cards)]
-        named = [(at, i) for at, i in places if at >= 0]
-        if named:
-            return self.cards[min(named)[1]], "name"
+        places = [(said.find(name.casefold()), -len(name), i) for i, name in enumerate(self.cards)]
+        named = [place for place in places if place[0] >= 0]
+        if named:  # of names that begin at one place the longest: alpha-2 is not alpha
+            return self.cards[min(named)[-1]], "name"
         return self.cards[int(self.query.rng(f"card.{step}").integers(len(self.cards)))], "chance"
 
     async def _likely(self, passages: Sequence[Passage], step: int) -> tuple[str, str]:
@@ -100,5 +101,6 @@ class Asker:
             return self.query.request(words.fill(**values), max_tokens=32)
 
         fitted = fit(reader, safe(quoted(passages), reader.neutral), build)
+        self.trims += [fitted.trim] if fitted.trim else []
         turn = Turn(self.main, fitted.request, tuple(p.draft for p in passages), fitted.trim)
         return (await take(self.pool, turn, stage="ask", round=step)).text

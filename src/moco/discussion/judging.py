@@ -18,6 +18,7 @@ WORDS: tuple[Labels, ...] = (("FIRST", "SECOND"), ("UPPER", "LOWER"), ("LEFT", "
 MARKS = ("Choice", "Verdict", "Decision")
 _TRIMMINGS = " \t\r\n*_`\"'“”‘’«».,;:!()[]{}<>#-"
 _NUMBER = re.compile(r"\d+")
+_NUMBERED = re.compile(r"(?:reply|number)?\s*#?(\d+)")
 
 
 def bare(text: str) -> str:
@@ -25,19 +26,22 @@ def bare(text: str) -> str:
     return " ".join(text.casefold().split()).strip(_TRIMMINGS)
 
 
-def says(text: str, phrase: str) -> bool:
-    """Whether ``phrase`` stands in ``text`` as words of its own, to the letter, or as a line of its own in any case."""
+def says(text: str, phrase: str, any_case: bool = False) -> bool:
+    """Whether ``phrase`` stands in ``text`` as words of its own, to the letter unless ``any_case``, or as a line in any case."""
     pattern = r"\s+".join(re.escape(word) for word in phrase.split())
-    if re.search(rf"(?<!\w){pattern}(?!\w)", text):
+    if re.search(rf"(?<!\w){pattern}(?!\w)", text, re.IGNORECASE if any_case else 0):
         return True
     wanted = bare(phrase)
     return any(bare(line) == wanted for line in text.splitlines())
 
 
-def labels_for(texts: Sequence[str], reply: str = "{label}", wanted: Labels | None = None) -> Labels:
-    """Two labels whose verdicts, written as ``reply``, stand in none of ``texts``: ``wanted`` where that is so, else others."""
+def labels_for(texts: Sequence[str], reply: str = "{label}", wanted: Labels | None = None, any_case: bool = False) -> Labels:
+    """Two labels whose verdicts, written as ``reply``, stand in none of ``texts``: ``wanted`` where that is so, else others.
+
+    ``any_case`` is for verdicts that are read in any case.
+    """
     for pair in (*([wanted] if wanted else []), *WORDS):
-        if not any(says(t, phrase) for t in texts for phrase in phrases_of(pair, reply)):
+        if not any(says(t, phrase, any_case) for t in texts for phrase in phrases_of(pair, reply)):
             return pair
     attempt = 0
     while True:
@@ -77,16 +81,13 @@ def read_verdict(reply: str, phrases: Sequence[str]) -> int | None:
 
 
 def read_number(reply: str, mark: str, count: int, texts: Sequence[str]) -> int | None:
-    """The number 1..``count`` after the last ``mark``; a reply that is a number alone counts unless a text has such a line."""
-    _, marked, tail = reply.rpartition(f"{mark}:")
-    found = _NUMBER.match(tail.strip(_TRIMMINGS)) if marked else None
-    if (
-        not marked
-        and _NUMBER.fullmatch(bare(reply))
-        and not any(bare(line) == bare(reply) for t in texts for line in t.splitlines())
-    ):
-        found = _NUMBER.match(bare(reply))
-    number = int(found.group()) if found else 0
+    """The number 1..``count`` after the last ``mark`` in any case; a number alone counts unless a text has such a line."""
+    _, marked, tail = reply.casefold().rpartition(f"{mark.casefold()}:")
+    said = tail.strip(_TRIMMINGS) if marked else bare(reply)
+    found = _NUMBERED.match(said) if marked else _NUMBER.fullmatch(said)
+    if found is None or (not marked and any(bare(line) == said for t in texts for line in t.splitlines())):
+        return None
+    number = int(found.group(found.re.groups))
     return number if 1 <= number <= count else None
 
 

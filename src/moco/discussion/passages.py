@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from moco.core.errors import BackendError
 from moco.core.query import Query
 from moco.core.types import Draft, Request
 from moco.discussion.budget import fit, reader_of, shorten
@@ -22,7 +23,7 @@ from moco.discussion.gathering import OnFailure
 from moco.discussion.judging import bare, labels_for, read_verdict
 from moco.discussion.quoting import LINE, Quote, block, safe
 from moco.discussion.template import Template
-from moco.discussion.turns import Turn, take_all
+from moco.discussion.turns import Turn, preference, take_all
 from moco.models.pool import Pool
 
 _WORD = re.compile(r"\w+")
@@ -86,7 +87,7 @@ class Passage:
 def passage_of(query: Query, draft: Draft, *, answers: bool = False, echo: str = "") -> Passage | None:
     """The draft as a passage: without an echo of the question, and without sentences that give an answer unless ``answers``.
 
-    None where nothing is left.
+    None where nothing is left. Its draft has no key: where there is little room, a key would be shown in place of the text.
     """
     text = draft.text.strip()
     if echo and text.startswith(echo.strip()):
@@ -95,7 +96,7 @@ def passage_of(query: Query, draft: Draft, *, answers: bool = False, echo: str =
         sentences = [m.group() for m in _SENTENCE.finditer(text)]
         kept = [s for s in sentences if not gives_answer(query, s)]
         text = text if len(kept) == len(sentences) else "".join(kept).strip()
-    return Passage(text, draft) if text else None
+    return Passage(text, replace(draft, key=None)) if text else None
 
 
 def gives_answer(query: Query, sentence: str) -> bool:
@@ -149,10 +150,10 @@ def drawn(scores: Sequence[float], count: int, rng: np.random.Generator, *, repl
 
 async def judged(
     query: Query, pool: Pool, passages: Sequence[Passage], words: Template, on_failure: OnFailure, deadline: float | None
-) -> tuple[list[float], list[dict[str, Any]]]:
+) -> tuple[list[float], list[dict[str, Any]], list[str]]:
     """How true the other members find each passage: mean p(true) of those that can score, else their share of "true" votes.
 
-    0.5 for an unreadable verdict, and where nobody else is there. Also what had to be cut.
+    0.5 for an unreadable verdict, and where nobody else is there. Also what had to be cut, and who failed.
     """
     jobs: list[tuple[int, Turn, tuple[str, str]]] = []
     for number, passage in enumerate(passages):
@@ -161,17 +162,26 @@ async def judged(
                 jobs.append((number, *_verdict(query, pool, member.name, passage, words)))
     votes: list[list[float]] = [[] for _ in passages]
     written = [(n, t, p) for n, t, p in jobs if "SCORE" not in pool[t.member].model.capabilities]
+    lost: list[str] = []
     for number, turn, phrases in jobs:
         if "SCORE" in pool[turn.member].model.capabilities:
-            true, false = [(await pool.score(turn.member, turn.request, p)).total for p in phrases]
-            votes[number].append(1 / (1 + math.exp(min(max(false - true, -700.0), 700.0))))
+            try:
+                sure = await preference(pool, turn, phrases, deadline)
+            except BackendError:
+                if on_failure == "fail":
+                    raise
+                lost.append(turn.member)
+            else:
+                votes[number].append(sure)
     policy: dict[str, Any] = {"on_failure": on_failure, "deadline": deadline, "temperature": 0, "max_tokens": 8}
     said = await take_all(pool, [t for _, t, _ in written], stage="check", round=1, **policy)
-    for (number, _, phrases), verdict in zip(written, said, strict=True):
-        if verdict is not None:
+    for (number, turn, phrases), verdict in zip(written, said, strict=True):
+        if verdict is None:
+            lost.append(turn.member)
+        else:
             read = read_verdict(verdict.text, phrases)
             votes[number].append(0.5 if read is None else 1.0 - read)
-    return [sum(v) / len(v) if v else 0.5 for v in votes], [t.note for _, t, _ in jobs if t.note]
+    return [sum(v) / len(v) if v else 0.5 for v in votes], [t.note for _, t, _ in jobs if t.note], lost
 
 
 def _verdict(query: Query, pool: Pool, judge: str, passage: Passage, words: Template) -> tuple[Turn, tuple[str, str]]:

@@ -100,8 +100,10 @@ class Prompted:
             self.notes.append({"pair": pair, "trim": turn.note})
         try:
             if self.manner.soft:
-                ahead, behind = [await self.pool.score(self.judge, turn.request, p) for p in phrases]
-                return ahead.total - behind.total
+                ahead, behind = [
+                    (await within(self.deadline, self.pool.score(self.judge, turn.request, p), self.judge)).total for p in phrases
+                ]
+                return ahead - behind
             said = await within(self.deadline, take(self.pool, turn, stage="compare", round=1), self.judge)
         except BackendError as error:
             if self.on_failure == "fail":

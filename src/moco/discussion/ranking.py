@@ -5,12 +5,14 @@ Ranking reads dev and nothing else; it is never computed again on test.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from moco.core.errors import ContextOverflow, Fatal
 from moco.models.pool import Pool
 
 
@@ -25,6 +27,8 @@ class Scored(Protocol):
 
 class Runs(Protocol):
     """The part of `Run` that ranking uses."""
+
+    log: list[dict[str, Any]]
 
     async def map(self, work: Callable[[Any], Awaitable[Any]], items: Iterable[Any], name: str = ...) -> list[Any]: ...
 
@@ -56,7 +60,7 @@ def ranking_of(names: Sequence[str], scores: np.ndarray[Any, Any]) -> Ranking:
     n = scores.shape[1]
     means = scores.mean(axis=1) if n else np.zeros(len(names))
     errors = scores.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.zeros(len(names))
-    order = sorted(range(len(names)), key=lambda i: (-means[i], i))
+    order = sorted(range(len(names)), key=lambda i: (-round(float(means[i]), 12), i))
     return Ranking(
         tuple(names[i] for i in order),
         tuple(round(float(means[i]), 12) for i in order),
@@ -66,14 +70,25 @@ def ranking_of(names: Sequence[str], scores: np.ndarray[Any, Any]) -> Ranking:
 
 
 async def dev_scores(pool: Pool, dev: Sequence[Scored], run: Runs) -> np.ndarray[Any, Any]:
-    """scores[member, example] of everybody's shared first answer on dev."""
+    """scores[member, example] of everybody's shared first answer on dev.
+
+    A question that a member will never answer (it does not fit, or is refused by the engine) scores 0 for it and is told in
+    the run's log. A failure that may pass is raised: with it the ranking would be another one on the next run.
+    """
+    lost: Counter[str] = Counter()
 
     async def one(pair: tuple[str, Scored]) -> float:
         name, example = pair
-        draft = await pool.ask(name, example.query)
+        try:
+            draft = await pool.ask(name, example.query)
+        except (ContextOverflow, Fatal):
+            lost[name] += 1
+            return 0.0
         return await example.score(draft.text)
 
     scores = await run.map(one, [(name, e) for name in pool.names for e in dev], "rank on dev")
+    if lost:
+        run.log.append({"dev_unanswered": dict(sorted(lost.items()))})
     return np.array(scores, dtype=np.float64).reshape(len(pool), len(dev))
 
 

@@ -103,7 +103,7 @@ class Reviewing:
         """The turn in which ``reviewer`` reads one answer, and the words in which it would approve of it."""
         reader = reader_of(pool[reviewer])
         text = reader.neutral(draft.text.strip())
-        ok, revise = labels_for([query.question, text], wanted=self.verdicts)
+        ok, revise = labels_for([query.question, text], wanted=self.verdicts, any_case=True)
         common = _common(query)
 
         def build(shown: list[Quote]) -> Request:

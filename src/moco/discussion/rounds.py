@@ -15,7 +15,7 @@ from moco.core.types import Draft
 from moco.discussion.debate import Rounds
 from moco.discussion.gathering import OnFailure, voter
 from moco.discussion.template import Template
-from moco.discussion.turns import Turn, take_all, unanimous
+from moco.discussion.turns import Asked, Turn, take_all, unanimous
 from moco.models.pool import Pool
 
 EarlyStop = Literal["none", "consensus", "stable"]
@@ -39,6 +39,9 @@ class Asking(Protocol):
     def condense(self, query: Query, pool: Pool, drafts: Sequence[Draft], agent: int, hears: Sequence[int]) -> Turn | None:
         """The turn before it, in which the agent condenses what it hears; None where there is nothing."""
 
+    def read(self, query: Query, draft: Draft) -> Draft:
+        """What a draft says where answers are compared."""
+
 
 @dataclass
 class Talk:
@@ -48,6 +51,7 @@ class Talk:
     trims: list[dict[str, Any]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     stopped: str | None = None
+    asked: Asked = field(default_factory=Asked, repr=False)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -78,7 +82,7 @@ async def converse(
     policy: dict[str, Any] = {"on_failure": on_failure, "deadline": deadline}
     for number in range(1, rounds):
         last = talk.rounds[-1]
-        talk.stopped = await ends(query, talk.rounds, early_stop)
+        talk.stopped = await ends(query, [[debate.read(query, d) for d in drafts] for drafts in talk.rounds[-2:]], early_stop)
         if talk.stopped is not None:
             break
         speakers = [a for a in range(len(last)) if isolated == "reask" or any(last[j].text.strip() for j in hears[a])]
@@ -115,6 +119,7 @@ async def _ask(
     """The drafts of the agents that have a turn and give one; trims and failures are taken down."""
     asked = {agent: turn for agent, turn in turns.items() if turn is not None}
     talk.trims += [{"round": number, **turn.note} for turn in asked.values() if turn.note]
-    said = await take_all(pool, list(asked.values()), stage=stage, round=number, **policy)
+    said = await take_all(pool, talk.asked.fresh(list(asked.values())), stage=stage, round=number, **policy)
     talk.lost += [f"{voter(t.member, t.draw)}@{number}" for t, draft in zip(asked.values(), said, strict=True) if draft is None]
-    return {a: replace(d, index=last[a].index) for a, d in zip(asked, said, strict=True) if d is not None}
+    heard = zip(asked.items(), said, strict=True)
+    return {a: replace(d, index=last[a].index, draw=turn.draw) for (a, turn), d in heard if d is not None}

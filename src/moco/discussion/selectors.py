@@ -137,10 +137,16 @@ async def select(
         return answer_of(ranked[places[0] if places else 0], reason=about)
     texts = [ranked[i] for i in places]
     if rule == "reward":
-        rewards = await by_reward(query, pool, texts)
-        about["rewards"] = {d.member: round(r, 6) for d, r in zip(texts, rewards, strict=True)}
-        return answer_of(texts[max(range(len(texts)), key=lambda i: (round(rewards[i], 9), -i))], reason=about)
-    if rule != "medoid":
+        try:
+            rewards = await within(deadline, by_reward(query, pool, texts), "reward")
+        except BackendError as error:
+            if on_failure == "fail":
+                raise
+            about["rule"], about["failed"] = "medoid", str(error)
+        else:
+            about["rewards"] = {d.member: round(r, 6) for d, r in zip(texts, rewards, strict=True)}
+            return answer_of(texts[max(range(len(texts)), key=lambda i: (round(rewards[i], 9), -i))], reason=about)
+    elif rule != "medoid":
         member = who or (ranking.best(pool) if ranking is not None else pool.names[0])
         view: Pool = pool
         if rule == "judge":

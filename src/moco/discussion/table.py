@@ -71,11 +71,14 @@ class Table:
         """What ``agent`` is asked: question, board (or only ``entries``), its duty, and what is said ``after`` it."""
         reader, (head, task) = reader_of(self.pool[agent.member]), task_prompt(self.query)
         given = {"expertise": agent.expertise, "mark": self.mark, "go_on": self.go_on, "options": "", **(values or {})}
+        given = {name: reader.neutral(value) for name, value in given.items()}  # members wrote of it what is quoted there
         told = self.duties[duty].fill(answer_format=self.query.answer_format, **given)
         asked = {"task": task, "question": self.query.question, "answer_format": self.query.answer_format}
 
+        role = reader.neutral(agent.name)
+
         def build(shown: list[Quote]) -> Request:
-            text = self.frame.fill(**asked, board=block(shown, self.form) or EMPTY, role=agent.name, duty=told)
+            text = self.frame.fill(**asked, board=block(shown, self.form) or EMPTY, role=role, duty=told)
             return chat_request(self.query, [*head, Message("user", text + after)])
 
         quotes = safe(self.board.quotes(entries), reader.neutral)

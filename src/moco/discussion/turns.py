@@ -6,8 +6,10 @@ Nothing here knows a method; a method says whose texts are quoted in which words
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from moco.core.errors import BackendError
@@ -29,6 +31,29 @@ class Turn:
     draw: int = 0
     agent: str = ""
     """Whom the member plays, where that is not itself."""
+
+
+class Asked:
+    """How often each prompt was put to each member in one discussion.
+
+    A text that stands still makes the same prompt in a later round. At a temperature above 0 that is another question of the
+    original, so it must be another sample here: without draws of its own it would be a copy of the round before.
+    """
+
+    STRIDE = 1000
+    """Draws lie this far apart: more than agents that are one member."""
+
+    def __init__(self, first: Iterable[tuple[str, Request, int]] = ()) -> None:
+        self._times = Counter(first)
+
+    def fresh(self, turns: Sequence[Turn]) -> list[Turn]:
+        """``turns``, those that were asked before with another draw; and all of them counted."""
+        out = []
+        for turn in turns:
+            asked = (turn.member, turn.request, turn.draw)
+            out.append(replace(turn, draw=turn.draw + self.STRIDE * self._times[asked]))
+            self._times[asked] += 1
+        return out
 
 
 def task_prompt(query: Query) -> tuple[tuple[Message, ...], str]:
@@ -70,6 +95,15 @@ async def take_all(
     if fatal:
         raise fatal[0]
     return [o if isinstance(o, Draft) else None for o in outcomes]
+
+
+async def preference(pool: Pool, turn: Turn, phrases: tuple[str, str], deadline: float | None = None) -> float:
+    """How likely the member would write the first of two ``phrases`` rather than the second; in [0, 1]. Needs SCORE.
+
+    Raises BackendError where it fails or is late.
+    """
+    one, two = [(await within(deadline, pool.score(turn.member, turn.request, p), turn.member)).total for p in phrases]
+    return 1 / (1 + math.exp(min(max(two - one, -700.0), 700.0)))
 
 
 async def unanimous(query: Query, drafts: Sequence[Draft]) -> bool:

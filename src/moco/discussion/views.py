@@ -107,22 +107,26 @@ class RelCom:
         drafts = rounds[-1]
         mine, peers = drafts[agent], [drafts[j] for j in hears]
         reader = reader_of(pool[mine.member])
-        views = [replace(d, text=break_tags(read_view(d.text).shown)) for d in peers]
+        views = [replace(self.read(query, d), text=break_tags(read_view(d.text).shown)) for d in peers]
         own = read_view(mine.text)
         head, task = task_prompt(query)
         asked = {"task": task, "question": query.question, "answer_format": query.answer_format}
-        memory = " ".join(reader.neutral(break_tags(own.memory)).split()) or "(empty)"
 
         def build(quotes: list[Quote]) -> Request:
-            others, me = quotes[:-1], quotes[-1]
-            seen = {"own": block([me], self.form), "memory": memory, "peers": block(others, self.form) or NOBODY}
+            *others, me, notes = quotes
+            seen = {"own": block([me], self.form), "memory": notes.text, "peers": block(others, self.form) or NOBODY}
             last = query.request(self.words.fill(**asked, **seen)).messages[-1]
             return chat_request(query, [*head, last])
 
-        held = Quote("You", break_tags(own.shown) or NO_ANSWER, (mine,))
-        fitted = fit(reader, safe([*quotes_of(views), held], reader.neutral), build)
+        held = Quote("You", break_tags(own.shown) or NO_ANSWER, (self.read(query, mine),))
+        notes = Quote("Memory", " ".join(break_tags(own.memory).split()) or "(empty)", ())
+        fitted = fit(reader, safe([*quotes_of(views), held, notes], reader.neutral), build)
         seen = sorted([mine, *(d for d in peers if d.text.strip())], key=lambda d: d.index)
         return Turn(mine.member, fitted.request, tuple(seen), fitted.trim, mine.draw)
 
     def condense(self, query: Query, pool: Pool, drafts: Sequence[Draft], agent: int, hears: Sequence[int]) -> None:
         """Nothing: views are short already."""
+
+    def read(self, query: Query, draft: Draft) -> Draft:
+        """The answer part, as ``said_in``."""
+        return said_in(query, draft)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -112,6 +113,7 @@ class Bbmas(Method):
         named = [(name, "expert", what) for name, what in made] + [(role, role, "") for role in FIXED]
         agents = cast(named, table.pool.names, table.query.rng("cast"), self.assign)
         about: dict[str, Any] = {"agents": {a.name: a.member for a in agents}, "acted": []}
+        number = 0
         known = [a.name for a in agents]
         listed = "\n".join(f"- {a.name}: {a.expertise or a.role}" for a in agents)
         for number in range(1, (self.rounds or 4) + 1):
@@ -124,7 +126,7 @@ class Bbmas(Method):
                 decision = await table.act(together, number)
                 if decision is not None:
                     return answer_of(decision, reason={"rule": "decider", "round": number, **about})
-        return await self.poll(table, agents, about)
+        return await self.poll(table, agents, number + 1, about)
 
     async def recruit(self, table: Table, head: Agent) -> list[tuple[str, str]]:
         """Names and expertise of the experts; plain ones where the reply names too few."""
@@ -134,11 +136,13 @@ class Bbmas(Method):
         prompt = EXPERTS.but(self.make_experts).fill(question=query.question, count=str(self.experts))
         (said,) = await table.ask([Turn(head.member, query.request(prompt))], "experts", 0)
         found = [(n, w) for n, w in read_experts(said.text if said else "", self.experts) if n.casefold() not in FIXED]
-        return [*found, *((f"expert {i + 1}", "the subject of the question") for i in range(len(found), self.experts))]
+        named = {name.casefold() for name, _ in found}
+        plain = (name for i in count(1) if (name := f"expert {i}") not in named)
+        return [*found, *((next(plain), "the subject of the question") for _ in range(len(found), self.experts))]
 
-    async def poll(self, table: Table, agents: Sequence[Agent], about: dict[str, Any]) -> Answer:
+    async def poll(self, table: Table, agents: Sequence[Agent], number: int, about: dict[str, Any]) -> Answer:
         """Every agent answers, with the board in view; the most frequent answer wins, ties go to the earliest agent."""
-        said = await table.ask([table.turn(a, "answer") for a in agents], "answer", (self.rounds or 4) + 1)
+        said = await table.ask([table.turn(a, "answer") for a in agents], "answer", number)
         drafts = [replace(d, index=i, draw=0) for i, d in enumerate(said) if d is not None]
         if not drafts:
             drafts = [await table.pool.ask(self.best(table.pool), table.query)]
@@ -161,7 +165,7 @@ class Bbmas(Method):
             if len(finals) >= self.min_to_stop:
                 break
         if not finals:
-            return await self.poll(table, agents, about)
+            return await self.poll(table, agents, number + 1, about)
         return await self.elect(table, agents, finals, number + 1, about)
 
     def drawn(self, query: Query, agents: Sequence[Agent], since: dict[str, int], number: int) -> list[Agent]:

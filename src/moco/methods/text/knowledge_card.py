@@ -41,7 +41,7 @@ from moco.discussion.passages import (
 )
 from moco.discussion.quoting import LINE, Quote, quotes_of, safe
 from moco.discussion.template import Template
-from moco.discussion.turns import Turn, chat_request, take, take_all, task_prompt
+from moco.discussion.turns import Turn, chat_request, take, take_all, task_prompt, unanimous
 from moco.models.pool import Pool
 
 
@@ -50,7 +50,8 @@ class KnowledgeCard(Method):
     """Members write passages of knowledge; the best on dev answers with them in view."""
 
     cost = (
-        "simple: m + 1 calls per query, m cards; bottom_up: m n1 + n2 (m - 1) + 1; top_down: s (2 + n1) + 1 (+1) for s passages"
+        "simple: m + 1 calls per query, m cards; bottom_up: m n1 + n2 (m - 1) + 1, judgements twice where members score; "
+        "top_down: s (2 + n1) + 1 (+1) for s passages, with n1 > 1 also n1 (n - 1) judgements each; guard +1 or +2"
     )
     fidelity = (
         "cards see the question with its options, never how an answer is written; the main member gets the untouched task last",
@@ -78,7 +79,7 @@ class KnowledgeCard(Method):
             "prune": "lm",
             "prune_tokens": 30,
         },
-        "moco": {"passage_tokens": 512, "no_answers": False},
+        "moco": {"passage_tokens": 512, "no_answers": False, "prune": "none"},
     }
 
     mode: Literal["simple", "bottom_up", "top_down_auto", "top_down_explicit"] = "simple"
@@ -171,7 +172,7 @@ class KnowledgeCard(Method):
             passages = await self.written(query, pool, cards, about)
         if self.mode == "bottom_up":
             passages = await self.filtered(query, pool, passages, about)
-        passages = await self.pruned(query, pool, main, passages)
+        passages = await self.pruned(query, pool, main, passages, about)
         about["passages"] = len(passages)
         if not passages:  # the shared first answer stands
             return answer_of(await pool.ask(main, query), reason=about)
@@ -185,9 +186,13 @@ class KnowledgeCard(Method):
     async def written(
         self, query: Query, pool: Pool, cards: Sequence[str], about: dict[str, Any], known: Sequence[Passage] = (), round: int = 0
     ) -> list[Passage]:
-        """What the cards write, in order of the cards, then of their draws; cleaned, without blanks and repetitions."""
+        """What the cards write, in order of the cards, then of their draws; cleaned, without blanks and repetitions.
+
+        Every ``round`` has draws of its own: a card that brought nothing new may be asked the same again.
+        """
         count = self.per_card or (3 if self.mode == "bottom_up" else 1)
-        turns = [self.writing(query, pool, card, known, draw) for card in cards for draw in range(count)]
+        draws = range(round * count, (round + 1) * count)
+        turns = [self.writing(query, pool, card, known, draw) for card in cards for draw in draws]
         most = min(self.passage_tokens, query.request().sampling.max_tokens)
         policy: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline, "max_tokens": most}
         said = await take_all(pool, turns, stage="write", round=round, **policy)
@@ -230,18 +235,20 @@ class KnowledgeCard(Method):
         """``count`` passages, drawn by how true the other members find them."""
         if not passages:
             return passages
-        scores, cut = await judged(query, pool, passages, TRUTH.but(self.truth), self.on_failure, self.deadline)
+        scores, cut, lost = await judged(query, pool, passages, TRUTH.but(self.truth), self.on_failure, self.deadline)
         about["trims"] += cut
+        about["dropped"] += lost
         about.setdefault("factuality", []).append([[p.draft.member, round(s, 6)] for p, s in zip(passages, scores, strict=True)])
         rng = query.rng(f"factuality.{len(about['factuality'])}")
         return [passages[i] for i in drawn(scores, count, rng, replace=self.resample == "paper")]
 
-    async def pruned(self, query: Query, pool: Pool, main: str, passages: list[Passage]) -> list[Passage]:
+    async def pruned(self, query: Query, pool: Pool, main: str, passages: list[Passage], about: dict[str, Any]) -> list[Passage]:
         """The passages, none longer than allowed."""
         if self.prune == "lm":
             length = reader_of(pool[main]).length
             long = [p for p in passages if length(p.text) > self.prune_tokens]
             turns = [self.reading(query, pool, main, [p], SHORTER.but(self.shorten)) for p in long]
+            about["trims"] += [t.note for t in turns if t.note]
             said = await take_all(pool, turns, stage="shorten", round=1, max_tokens=self.prune_tokens)
             short = {id(p): d for p, d in zip(long, said, strict=True)}
             passages = [
@@ -261,8 +268,10 @@ class KnowledgeCard(Method):
             if card is None:
                 break
             found = await self.written(query, pool, [card], about, passages, step)
-            found = await self.true_ones(query, pool, found, 1, about) if len(found) > 1 else found
-            passages = distinct([*found, *passages])
+            if len(found) > 1 and self.factuality != "none":
+                found = await self.true_ones(query, pool, found, 1, about)
+            passages = distinct([*found[:1], *passages])
+        about["trims"] += asker.trims
         return passages
 
     def reading(
@@ -289,7 +298,8 @@ class KnowledgeCard(Method):
         """The answer with passages, or what the main member decides where it differs from its own."""
         first = await pool.ask(main, query)
         about["closed_book"], about["open_book"] = first.key, final.key
-        if await query.same_many([first.key, final.key]) == [[0, 1]]:
+        if await unanimous(query, [first, final]):
             return final
         turn = self.reading(query, pool, main, passages, DECIDE.but(self.decide), [first, final])
+        about["trims"] += [turn.note] if turn.note else []
         return replace(await take(pool, turn, stage="decide", round=2 + len(about.get("asked", ()))), index=final.index)

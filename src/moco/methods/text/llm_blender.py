@@ -63,7 +63,7 @@ class LlmBlender(Method):
         "ranker=trained: the prompted judge, tuned on dev pairs in both orders, ties left out; needs a trainer `sft`",
         "deviates: by default judge and fuser are prompted members, the best on dev; the fuser sees candidates fenced, nameless, "
         "in a random order of the question's own (order=ranked: best first)",
-        "deviates: verdict=hard reads +1, -1 or 0; soft is log p(first) - log p(second), whose scoring is not counted as calls",
+        "deviates: verdict=hard reads +1, -1 or 0; soft is log p(first) - log p(second), two scorings each, counted as calls",
         "deviates: get_scores_from_cmps mixes sums and means for max_wins; ranks agree with get_ranks_from_cmps",
         "left out: a trained fuser and cross-fitting, pointwise scores, num_runs > 1 of bubble; the original's losses and its "
         "random choice of training pairs belong to training a cross-encoder, which is not done here",
@@ -139,6 +139,8 @@ class LlmBlender(Method):
             raise ConfigError("the reply has no {label}", where="llm_blender.reply", remedy='write reply: "Answer: {label}"')
         if self.labels[0] == self.labels[1] or not all(self.labels):
             raise ConfigError("the labels must differ", where="llm_blender.labels", remedy="write labels: [A, B]")
+        if self.ranker == "trained" and self.judge == AUX:
+            raise ConfigError("only a member can be trained", where="llm_blender.judge", remedy="name a member of the pool")
         if self.judge is not None:
             pool.helper("judge") if self.judge == AUX else pool[self.judge]
         if self.writer is not None:

@@ -20,7 +20,7 @@ from moco.discussion import Ranking, answer_of, rank_on_dev
 from moco.discussion.aggregation import COMBINE, FIELDS, reading
 from moco.discussion.quoting import LINE, Form
 from moco.discussion.template import Template
-from moco.discussion.turns import Turn, take, take_all
+from moco.discussion.turns import Asked, Turn, take, take_all
 from moco.models.pool import Pool
 
 REFERENCES = Template(
@@ -88,11 +88,11 @@ class MixtureOfAgents(Method):
     async def answer(self, query: Query, pool: Pool) -> Answer:
         speakers, aggregator = self.speakers(pool), self.writer(pool)
         references: list[Draft] = []
-        dropped, trims = list[str](), list[dict[str, Any]]()
+        dropped, trims, asked = list[str](), list[dict[str, Any]](), Asked()
         for layer in range(self.layers):
             turns = [self.turn(query, pool, who, references, draw) for who, draw in speakers]
             stage = "revise" if layer else "answer"
-            said = await take_all(pool, turns, stage=stage, round=layer, on_failure="drop", deadline=self.deadline)
+            said = await take_all(pool, asked.fresh(turns), stage=stage, round=layer, on_failure="drop", deadline=self.deadline)
             references = [d for d in said if d is not None]
             dropped += [f"{who}@{layer + 1}" for (who, _), d in zip(speakers, said, strict=True) if d is None]
             trims += [{"layer": layer + 1, **t.note} for t in turns if t.note]

@@ -32,7 +32,10 @@ from moco.models.pool import Pool
 class MultiagentFeedback(Method):
     """Members criticise each other's answers, authors revise, a vote decides; or a judge decides whether to answer."""
 
-    cost = "n + (rounds - 1) n (f + 1) calls per query, f reviews each, fewer where all say OK; abstain 5 (self: 8), compete 3"
+    cost = (
+        "n + (rounds - 1) n (f + 1) calls per query, f reviews each, fewer where all say OK; abstain 5 (self: 8; +2 if the judge "
+        "scores), compete 3"
+    )
     fidelity = (
         "a review shows the question and one answer, a revision its own answer and its reviews, in order of the reviewers",
         "balanced: everybody writes and gets min(f, n - 1) reviews; random: drawn per author, as the released code, but seeded",
@@ -187,9 +190,9 @@ class MultiagentFeedback(Method):
         """All turns at once; what was cut and who failed is taken down."""
         talk.trims += [{"round": cycle, **turn.note} for turn in turns if turn.note]
         policy: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline}
-        said = await take_all(pool, turns, stage=stage, round=cycle, **policy, **sampling)
+        said = await take_all(pool, talk.asked.fresh(turns), stage=stage, round=cycle, **policy, **sampling)
         talk.lost += [f"{t.member}@{cycle} ({stage})" for t, draft in zip(turns, said, strict=True) if draft is None]
-        return said
+        return [d and replace(d, draw=turn.draw) for turn, d in zip(turns, said, strict=True)]
 
     async def abstain(self, query: Query, pool: Pool) -> Answer:
         """The modes that decide whether to answer."""

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from moco.collab.method import Method, register
 from moco.collab.run import Example, Examples, Run
+from moco.core.errors import ConfigError
 from moco.core.query import Query
 from moco.core.types import Answer, Draft
 from moco.discussion import Ranking, answer_of, rank_on_dev, ranking_of, unanimous
@@ -31,7 +32,10 @@ WARM = 0.3
 class SlmMux(Method):
     """Every member answers k times; the most self-consistent one wins with its majority answer."""
 
-    cost = "n x samples calls per query, n of them shared; fit: n calls per dev question (n x samples with dev_draws or select)"
+    cost = (
+        "n x samples calls per query, n of them shared (shortcut: n where first draws agree, else n more); fit: n calls per dev "
+        "question (n x samples with dev_draws or select)"
+    )
     fidelity = (
         "share of a member: its largest cluster of equal answers over k draws, unreadable and missing ones in the denominator",
         "denominator=usable is the ICLR release: one readable draw of five is certain there",
@@ -80,6 +84,15 @@ class SlmMux(Method):
 
     ranking_: Ranking | None = None
     chosen_: tuple[str, ...] | None = None
+
+    def check(self, pool: Pool) -> None:
+        super().check(pool)
+        if self.sizes[0] > self.sizes[1]:
+            remedy = f"write sizes: [{self.sizes[1]}, {self.sizes[0]}]"
+            raise ConfigError("the least number of members is above the greatest", where="slm_mux.sizes", remedy=remedy)
+        if self.select and self.robust > self.samples:
+            what = f"nobody can be right {self.robust} times in {self.samples} draws"
+            raise ConfigError(what, where="slm_mux.robust", remedy=f"set samples: {self.robust}, or robust: {self.samples}")
 
     async def fit(self, pool: Pool, dev: Examples, run: Run) -> None:
         if not (self.dev_draws or self.select):

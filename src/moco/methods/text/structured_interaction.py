@@ -24,7 +24,7 @@ from moco.discussion.quoting import Form
 from moco.discussion.rounds import Asking, EarlyStop, Isolated, converse
 from moco.discussion.topology import Graph, Shape, diameter, graph_of, hears
 from moco.discussion.turns import take_all
-from moco.discussion.views import GENESIS, RELCOM, RelCom, said_in
+from moco.discussion.views import GENESIS, RELCOM, RelCom
 from moco.models.pool import Pool
 from moco.models.transcript import Recorder
 
@@ -60,7 +60,7 @@ class StructuredInteraction(Method):
     """topology=layers: sizes of the layers, the first to speak first."""
     share: Annotated[float, Field(ge=0, le=1)] = 0.5
     """topology=random: chance of an edge between two nodes."""
-    graph_seed: int = 0
+    graph_seed: Annotated[int, Field(ge=0)] = 0
     """topology=random: which graph is drawn."""
     order: Literal["pool", "dev_desc"] | list[str] = "pool"
     """Who sits at node 0, 1, ...: pool order, best on dev first, or names."""
@@ -144,9 +144,8 @@ class StructuredInteraction(Method):
         limits: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline}
         rules: dict[str, Any] = {"isolated": self.isolated, "early_stop": self.early_stop}
         talk = await converse(query, pool, agents, heard, asking, self.rounds, **rules, **limits)
-        if self.format == "relcom":
-            talk.rounds = [[said_in(query, d) for d in drafts] for drafts in talk.rounds]
-        decided = await self.decide(query, pool, talk.rounds[-1], [len(hears(graph, i)) for i in node], len(talk.rounds))
+        talk.rounds = [[asking.read(query, d) for d in drafts] for drafts in talk.rounds]
+        decided = await self.decide(query, pool, talk.rounds[-1], [(len(hears(graph, i)), -i) for i in node], len(talk.rounds))
         about = {"topology": shape, "order": order, "hops": self.rounds - 1, "diameter": diameter(graph)}
         return replace(decided, reason={**decided.reason, **talk.record, **about, **came.record})
 
@@ -163,10 +162,10 @@ class StructuredInteraction(Method):
             )
         return Gathered(drafts, tuple(n for n, d in zip(pool.names, came, strict=True) if d is None))
 
-    async def decide(self, query: Query, pool: Pool, drafts: list[Draft], degrees: list[int], round: int) -> Answer:
-        """The answer of the whole, from the last round."""
+    async def decide(self, query: Query, pool: Pool, drafts: list[Draft], central: list[tuple[int, int]], round: int) -> Answer:
+        """The answer of the whole, from the last round; ``central`` is by agent how many it hears, then how early it sits."""
         if self.aggregate == "hub":
-            hub = drafts[max(range(len(drafts)), key=lambda a: (degrees[a], -a))]
+            hub = drafts[max(range(len(drafts)), key=lambda a: central[a])]
             return answer_of(hub, reason={"rule": "hub"})
         limits: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline, "form": self.quotes}
         rule = Ending(self.aggregate, self.tie, summary=COMBINE.but(self.summary), free="agent", **limits)
