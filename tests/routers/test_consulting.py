@@ -12,7 +12,7 @@ import pytest
 
 import moco
 from moco.collab import Fitted, load_method
-from moco.core.types import Completion, Request
+from moco.core.types import Completion, Request, Usage
 from moco.models.pool import Pool
 from moco.models.protocol import Capabilities, TokenScores
 from moco.models.store import Store
@@ -79,6 +79,18 @@ def test_p_true_is_the_log_odds_a_member_gives_its_own_answer() -> None:
     assert answer.reason["steps"][0]["confidence"] == pytest.approx(math.log(3), abs=1e-6)
     assert (answer.source, answer.confidence) == ("a", pytest.approx(0.75))
     assert all("Which?" in text and "Answer: A" in text for text in judged) and len(judged) == 2
+
+
+def test_reading_an_answer_again_is_paid_for() -> None:
+    class Judge(ScriptedModel):
+        async def score(self, asked: Request, continuation: str) -> TokenScores:
+            return TokenScores((1,), (-1.0,), read=7)
+
+    cheap = Judge("a", lambda r: Completion("Answer: A", usage=Usage(10, 2, 1)))
+    cheap.capabilities = Capabilities(frozenset({"TEXT", "SCORE"}))
+    pool = pool_with(cheap, ScriptedModel("b", "Answer: B"), costs=[2.0, 1.0])
+    answer = ask("cascade", pool, confidence="p_true", thresholds=-1.0)
+    assert answer.reason["steps"][0]["cost"] == 2 * (12 + 2 * 7)
 
 
 # real models

@@ -52,7 +52,6 @@ def some(n: int = 6, m: int = 3, seed: int = 0) -> tuple[dict[str, Any], Graph]:
         edges,
         labels,
         effect,
-        np.ones(m),
     )
 
 
@@ -144,7 +143,6 @@ def test_permuting_the_models_permutes_the_scores_and_equal_models_are_equal() -
         graph.edges[:, order],
         graph.labels[:, order],
         graph.effect[:, order],
-        graph.price,
     )
     queries = query_nodes(params, graph.task, graph.query)
     assert np.allclose(edge_scores(queries, attach(params, moved)), edge_scores(queries, attach(params, graph))[:, order])
@@ -156,7 +154,6 @@ def test_permuting_the_models_permutes_the_scores_and_equal_models_are_equal() -
         graph.edges[:, twins],
         graph.labels[:, twins],
         graph.effect[:, twins],
-        graph.price,
     )
     found = edge_scores(queries, attach(params, same))
     assert np.allclose(found[:, 0], found[:, 1])
@@ -170,7 +167,7 @@ def clusters(seed: int, n: int = 48) -> Graph:
     query = np.eye(6)[side] + 0.1 * random.standard_normal((n, 6))
     effect = np.eye(2)[side]
     edges = np.stack([effect, np.zeros((n, 2)), effect], axis=-1)
-    return Graph(np.ones((n, 3)), query, np.eye(2), edges, effect, effect, np.ones(2))
+    return Graph(np.ones((n, 3)), query, np.eye(2), edges, effect, effect)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -189,7 +186,7 @@ def test_planted_structure_is_found(seed: int) -> None:
 def test_training_stops_early_and_keeps_the_first_best_epoch() -> None:
     pytest.importorskip("torch")
     graph = clusters(0)
-    flat = Graph(graph.task, graph.query, graph.model, graph.edges, np.zeros((48, 2)), np.ones((48, 2)), graph.price)
+    flat = Graph(graph.task, graph.query, graph.model, graph.edges, np.zeros((48, 2)), np.ones((48, 2)))
     done: list[int] = []
     _, earned, epoch = train_graph(flat, flat, Training(epochs=50, patience=7), np.random.default_rng(0), done.append)
     assert (earned, epoch, done[-1]) == (1.0, 1, 8), "rows in which all are equal teach nothing"

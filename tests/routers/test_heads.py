@@ -34,7 +34,8 @@ from moco.routers import (
     validate,
     win_rate,
 )
-from moco.routers.factors import _gradient
+from moco.routers.factors import _gradient, learn_at_rates, learn_factors
+from moco.routers.validation import scale_of
 
 BATTLES = [
     ("A", "B", 1),
@@ -340,7 +341,7 @@ def test_the_gradient_of_the_factorisation_is_that_of_its_loss() -> None:
         rows = np.arange(6)
         return float(np.logaddexp(0, -(found[rows, winner] - found[rows, loser])).mean())
 
-    gradient = _gradient(params, x, winner, loser)
+    gradient = _gradient(params, x, np.eye(3)[winner] - np.eye(3)[loser])
     for name, value in params.items():
         for place in np.ndindex(value.shape):
             kept, step = value[place], 1e-6
@@ -352,11 +353,35 @@ def test_the_gradient_of_the_factorisation_is_that_of_its_loss() -> None:
             assert gradient[name][place] == pytest.approx(slope, abs=1e-6)
 
 
+def test_rates_learned_together_are_those_learned_alone() -> None:
+    x, y = planted(40)
+    settings_ = [{"rate": rate, "epochs": 7} for rate in (3e-4, 3e-3)]
+    for together, setting in zip(learn_at_rates(x, y, rng(3), settings_), settings_, strict=True):
+        alone = learn_factors(x, y, rng(3), **setting)  # type: ignore[arg-type]
+        for name, value in alone.items():
+            assert together[name] == pytest.approx(value, abs=1e-12)
+
+
 def test_soft_scores_count_as_both_labels() -> None:
     pytest.importorskip("sklearn")
     x = np.tile([1.0, 0.0], (40, 1)) + 0.01 * rng().standard_normal((40, 2))
     learned = learn(HEADS["logistic"], x, np.tile([0.25, 0.6], (40, 1)) + 0.01 * rng(2).random((40, 2)), rng(), {"strength": 1.0})
     assert scores(HEADS["logistic"], learned, x)[0] == pytest.approx([0.255, 0.605], abs=0.02)
+
+
+def test_scores_that_count_against_themselves_are_read_as_the_mean_quality() -> None:
+    quality = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+    scale = scale_of(-5 * quality + 3, quality)
+    assert scale.quality(-5 * quality + 3) == pytest.approx(np.full((3, 2), 1 / 3), abs=0.01)
+    assert scale.quality(np.array([1.0]))[0] > scale.quality(np.array([0.0]))[0], "more is still more"
+
+
+def test_equal_win_rates_are_equal_whatever_differences_they_come_from() -> None:
+    found = np.array([[0.2, 0.0], [0.8, 0.6], [0.2, 0.4]])  # mean scores of five neighbours
+    rates = win_rate(found, 0, np.ones(3, np.int64), False)
+    assert (1 + found[0, 0] - found[0, 1]) / 2 != (1 + (found[1, 0] - found[1, 1])) / 2 and rates[0] == rates[1]
+    chosen, _ = Rule(np.ones(2), 0.0, 0, False, share_threshold(rates, 0.5)).decide(found, found)
+    assert chosen.tolist() == [0, 0, 1], "both are as far ahead, so both go to the strong one"
 
 
 # validation

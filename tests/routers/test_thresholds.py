@@ -38,6 +38,12 @@ def test_linear_interpolation_and_the_ends() -> None:
     assert (quantile_threshold(values, 0), quantile_threshold(values, 1)) == (ACCEPT, DEFER)
 
 
+def test_a_rounding_error_does_not_pass_on_what_equals_the_threshold() -> None:
+    shares = [0.4] * 55 + [0.6] + [0.8] * 45  # the quantile 0.55 of 101 is exactly the place of 0.6, which floats miss
+    assert 100 * 0.55 > 55
+    assert quantile_threshold(shares, 0.55) == 0.6
+
+
 def test_constant_confidences_are_all_accepted_and_unusable_ones_never() -> None:
     assert quantile_threshold([0.7] * 9, 0.8) <= 0.7
     mixed = [-math.inf] * 6 + [0.1, 0.2, 0.3, 0.4]

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from moco.core.errors import ConfigError
+from moco.study.config import TaskConfig
 from moco.study.figures import figures, macro_f1, units
+from moco.study.loading import load_one
 from moco.study.outcomes import Outcome
 from moco.study.summary import summarise
 from moco.tasks import Record, Task
@@ -54,3 +61,16 @@ def test_a_metric_may_be_the_score() -> None:
     said = "It was Rome, of course."
     assert contained.grade(contained.test[0], said).score == 1 and exact.grade(exact.test[0], said).score == 0
     assert exact.fingerprint != contained.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "remedy"),
+    [("short_text", "contain", "did you mean 'contains'?"), ("numeric", "f1", "leave 'metric'"), ("short_text", "x", "known: ")],
+)
+def test_a_metric_that_the_kind_does_not_have_is_refused(kind: str, metric: str, remedy: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text('{"question": "2 + 2?", "answer": "4", "split": "test"}\n', encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_one(TaskConfig(data=str(path), kind=kind, metric=metric))
+    assert f"'{metric}'" in caught.value.what and caught.value.where == "metric" and remedy in caught.value.remedy
+    assert load_one(TaskConfig(data=str(path), kind="short_text", metric="f1")).metric == "f1"

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moco.collab import METHODS, load_method
+from moco.collab import METHODS, load_method, option_types
 from moco.core.errors import ConfigError
 from moco.study import Study
 from moco.study.config import StudyConfig, load_study
 from moco.study.released_config import Converted, convert_config, is_released
-from moco.study.released_methods import NoPlace, known_methods
+from moco.study.released_methods import NoPlace, Option, known_methods
 
 MODELS = ["playground/alpha", "playground/beta", "playground/gamma"]
 GENERAL = {"max_response_length": 256, "temperature": 0.5, "top_p": 0.8, "batch_size": 32}
@@ -164,6 +164,14 @@ def test_values_that_change_their_name() -> None:
     assert converted("api_cascade", own={"mode": "logit"}).study["methods"][0]["confidence"] == "mean_prob"
 
 
+@pytest.mark.parametrize("method", [name for name, known in known_methods().items() if known.name in METHODS])
+def test_every_option_of_the_table_is_one_that_the_method_has(method: str) -> None:
+    known = known_methods()[method]
+    has = set(option_types(METHODS.get(known.name)))
+    for key, place in known.places.items():
+        assert not isinstance(place, Option) or has & set(place.names), f"{key}: {known.name} has none of {place.names}"
+
+
 def test_pool_and_sampling() -> None:
     study = converted(own={"model_descriptions": ["a", "", "c"]}).study
     assert study["pool"] == [
@@ -193,7 +201,7 @@ def test_tasks_and_their_files(tmp_path: Path) -> None:
     assert made.study["tasks"][0]["kind"] == "reward_model"
     assert made.study["aux"] == {"reward": "Skywork/Skywork-Reward-Llama-3.1-8B-v0.2"}
     made = converted(task="my_sums", task_type="f1_match", path=old)
-    assert made.study["tasks"] == [{"name": "my_sums", "data": str(data), "metric": "f1"}]
+    assert made.study["tasks"] == [{"name": "my_sums", "data": str(data), "metric": "f1", "kind": "short_text"}]
     tiny = data.with_name("agieval_tiny.json")
     assert converted(task="agieval_tiny", path=old).study["tasks"] == [{"name": "agieval", "limit": 40}]
     tiny.write_text("{}", encoding="utf-8")

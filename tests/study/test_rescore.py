@@ -9,7 +9,7 @@ import pytest
 
 import moco
 from moco.cli import main
-from moco.core.errors import ConfigError
+from moco.core.errors import ConfigError, DataError
 from moco.core.types import Request
 from moco.models.member import SCHEMES
 from moco.study import Study, load_run
@@ -87,3 +87,14 @@ def test_the_command_shows_and_refuses(run: Path, capsys: pytest.CaptureFixture[
     assert "did you mean 'flexible'" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="unknown grader 'x'"):
         rescore(moco.load_run(run), ["x"])
+
+
+def test_what_no_rule_grades_is_counted_and_a_run_of_nothing_else_is_refused(run: Path) -> None:
+    items = run / "items.jsonl"
+    text = items.read_text()
+    items.write_text(text.replace('"multiple_choice"', '"generation"', 3))
+    found = rescore(load_run(run), ["flexible"])
+    assert found.left_out == {"toy": 3 * len(found.rows)} and found.to_json()["left_out"] == found.left_out
+    items.write_text(text.replace('"multiple_choice"', '"generation"'))
+    with pytest.raises(DataError, match="no answer of the run can be graded again"):
+        rescore(load_run(run), ["flexible"])

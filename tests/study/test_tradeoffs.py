@@ -59,6 +59,18 @@ def test_members_oracle_chance_and_a_router_by_hand() -> None:
     assert (found.oracle.cost, found.oracle.score) == (5.5, 1.0), "of two that are right it asks the cheaper"
 
 
+def test_a_router_pays_for_its_own_reading_on_every_point_and_prices_are_those_it_knew() -> None:
+    weak = cell("weak", "member", [outcome(i, s, 2) for i, s in enumerate([1, 1, 0, 0])], "baseline")
+    strong = cell("strong", "member", [outcome(i, s, 10) for i, s in enumerate([0, 1, 1, 1])], "baseline")
+    told = [outcome(i, 1, t, {"weak": w, "strong": 0.5}) for i, (t, w) in enumerate(((7, 0.9), (7, 0.8), (15, 0.2), (15, 0.1)))]
+    for (_, line), route in zip(told, ("weak", "weak", "strong", "strong"), strict=True):
+        line["reason"] |= {"route": route, "costs": {"weak": 1.0, "strong": 0.5}}
+    found = compare_routers(run_of({"weak": None, "strong": None}, "strong"), [weak, strong, cell("router", "method", told)])[0]
+    router = found.routers[0]
+    assert router.points[0][0] == 11.0 and (router.cost, router.score) == router.points[0], "deciding costs 5 tokens each time"
+    assert router.points[-1] == (15.0, 0.75), "on dev the strong member was the cheaper one: a price on cost leads to it"
+
+
 def test_prices_count_and_failed_questions_and_other_levels_do_not() -> None:
     found = small()
     assert [r.label for r in found.routers] == ["router"]

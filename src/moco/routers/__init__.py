@@ -23,6 +23,7 @@ from moco.routers.scorers import Scorer, learn_scorer
 from moco.routers.signals import SIGNALS, UNSURE, even_odds, features, probability, signal
 from moco.routers.thresholds import ACCEPT, DEFER, Simulation, optimize, quantile_threshold, simulate, stopping_stage
 from moco.routers.validation import Scale, Validated, teaching, validate
+from moco.routers.worker import aside, heard
 
 __all__ = [
     "ACCEPT",
@@ -50,6 +51,7 @@ __all__ = [
     "agreed",
     "area",
     "area_under",
+    "aside",
     "attach",
     "auroc",
     "battles",
@@ -71,6 +73,7 @@ __all__ = [
     "fit_logistic",
     "folds",
     "gap_recovered",
+    "heard",
     "held_out",
     "labels",
     "learn",

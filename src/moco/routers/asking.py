@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from moco.core.query import Query
-from moco.core.types import Draft, Message, Request
+from moco.core.types import Draft, Message, Request, Usage
 from moco.models.pool import Pool
 
 TELL = "After your answer, write one more line that says how sure you are: Confidence: low or Confidence: high"
@@ -43,8 +43,8 @@ def told(text: str) -> tuple[str, float | None]:
     return _LINE.sub("", text).strip(), float(found[-1].lower() == "high")
 
 
-async def odds_of_truth(pool: Pool, query: Query, draft: Draft, template: str = JUDGE) -> float:
-    """log P("True") - log P("False") that the member gives its own ``draft``; needs SCORE."""
+async def odds_of_truth(pool: Pool, query: Query, draft: Draft, template: str = JUDGE) -> tuple[float, Usage]:
+    """log P("True") - log P("False") that the member gives its own ``draft``, and what reading them costs; needs SCORE."""
     request = query.request(template.format(question=query.question, answer=draft.text))
     yes, no = [await pool.score(draft.member, request, word) for word in ("True", "False")]
-    return yes.total - no.total
+    return yes.total - no.total, Usage(yes.read + no.read, 0, 2)

@@ -23,7 +23,7 @@ COARSE, FINE = 12, 64
 
 @dataclass(frozen=True)
 class Chain:
-    """Members (places in the arrays) from first to last, and a threshold for each but the last."""
+    """Members (rows of the arrays) from first to last, and a threshold for each but the last."""
 
     members: tuple[int, ...]
     thresholds: tuple[float, ...]
@@ -55,16 +55,20 @@ class Aim:
         return (round(score - self.cost_weight * found.cost, 12) if feasible else float("-inf"), -round(found.cost, 12))
 
 
-def search_chain(scores: Floats, costs: Floats, confidences: Floats, aim: Aim, depth: int) -> Chain:
+def search_chain(scores: Floats, costs: Floats, confidences: Floats, aim: Aim, depth: int, ends: int = 0) -> Chain:
     """The best chain of at most ``depth`` different members in any order, with its thresholds.
 
     All orders are compared with coarse thresholds (each searched as `optimize` does), the best one gets fine ones. Equals go
-    to the cheaper, then the shorter, then the earlier. Raises ConfigError where no member alone keeps to the budget.
+    to the cheaper, then the shorter, then the earlier. Where a member that is last is asked otherwise (nobody needs to know how
+    sure it is), ``ends`` is the number of members, and their rows are followed by as many rows of members asked as the last.
+    Raises ConfigError where no member alone keeps to the budget.
     """
     best: tuple[tuple[float, float], Chain] | None = None
     refused: ConfigError | None = None
-    for length in range(1, min(depth, len(scores)) + 1):
-        for members in itertools.permutations(range(len(scores)), length):
+    count = ends or len(scores)
+    for length in range(1, min(depth, count) + 1):
+        for order in itertools.permutations(range(count), length):
+            members = (*order[:-1], order[-1] + ends)
             rows = list(members)
             try:
                 chain = Chain(members, aim.cut(scores[rows], costs[rows], confidences[rows], COARSE))

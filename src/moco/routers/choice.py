@@ -30,9 +30,10 @@ def win_rate(scores: Floats, strong: int, weak: Ints, log_odds: bool) -> Floats:
     """(question,) probability that ``strong`` beats ``weak`` (one index per question), an equal result being half a win.
 
     From log-odds by the logistic function; from expected qualities as (1 + difference) / 2, which is exact for scores 0 and 1.
+    Rounded like utilities, so that equal rates stay equal, whatever differences they come from.
     """
     apart = scores[:, strong] - scores[np.arange(len(scores)), weak]
-    out: Floats = expit(apart) if log_odds else np.clip((1 + apart) / 2, 0.0, 1.0)
+    out: Floats = np.round(expit(apart) if log_odds else np.clip((1 + apart) / 2, 0.0, 1.0), DIGITS)
     return out
 
 
@@ -41,7 +42,7 @@ def share_threshold(rates: Sequence[float] | Floats, share: float) -> float:
 
     Share 0 still gives it the questions of highest rate, because a rate equal to the threshold goes to the strong member.
     """
-    return float(np.quantile(np.asarray(rates, np.float64), 1 - share))
+    return round(float(np.quantile(np.asarray(rates, np.float64), 1 - share)), DIGITS)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class Asker:
     async def look(self, query: Query, pool: Pool, member: Member, stage: int, scorer: Scorer | None = None) -> Look:
         """``member``'s answer and how sure it is; ``stage`` is the transcript's round. What is learned asks ``scorer``."""
         sure: float | None
-        more = Usage()
+        more = Usage()  # what is read once more to be sure
         try:
             if self.confidence == "self_consistency":
                 warm = query.request().sampling.temperature or WARM
@@ -86,25 +86,27 @@ class Asker:
             else:
                 draft = await pool.ask(member, query, round=stage)
                 drafts = [draft]
-                if self.confidence == "margin" and not tells_itself(member):
-                    sure, more = await mean_margin(pool, query, draft, stage)
-                else:
-                    sure = await self._own(query, pool, member, draft, scorer)
+                sure, more = await self._own(query, pool, member, draft, scorer, stage)
         except (ContextOverflow, Fatal) as error:
             return Look(None, note="failed", error=error)
         cost = sum(spent(member, d.completion.usage, d.completion.calls) for d in drafts) + spent(member, more)
         cut_off = self.strict and draft.completion.finish == "length"
         return Look(draft, sure, cost, "truncated" if cut_off else "no confidence" if sure is None or np.isnan(sure) else "")
 
-    async def _own(self, query: Query, pool: Pool, member: Member, draft: Draft, scorer: Scorer | None) -> float | None:
+    async def _own(
+        self, query: Query, pool: Pool, member: Member, draft: Draft, scorer: Scorer | None, stage: int
+    ) -> tuple[float | None, Usage]:
+        """How sure ``member`` is of its ``draft``, and what finding out cost beyond it."""
         if tells_itself(member):
-            return draft.completion.confidence
+            return draft.completion.confidence, Usage()
+        if self.confidence == "margin":
+            return await mean_margin(pool, query, draft, stage)
         if self.confidence == "p_true":
             return await odds_of_truth(pool, query, draft)
         if self.confidence in LEARNED:
-            return None if scorer is None else await scorer.probability(pool, query.question, draft)
+            return None if scorer is None else await scorer.probability(pool, query.question, draft), Usage()
         logprobs = draft.completion.logprobs
-        return None if logprobs is None else signal(self.confidence, logprobs, self.alpha)
+        return None if logprobs is None else signal(self.confidence, logprobs, self.alpha), Usage()
 
 
 async def agreed(query: Query, drafts: Sequence[Draft]) -> tuple[Draft, float]:

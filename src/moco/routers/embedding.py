@@ -17,6 +17,7 @@ import numpy as np
 from moco.core.errors import ConfigError, PoolError
 from moco.models.embedding_hashed import hashed
 from moco.models.pool import Pool
+from moco.routers.worker import aside
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 DIRECTIONS = 128
@@ -84,6 +85,11 @@ async def learn_space(pool: Pool, texts: Sequence[str], source: str = "auto") ->
         model = _embedder(pool, source)
         empty = np.zeros(0)
         return Space(source, model.fingerprint, empty, empty.reshape(0, 0)), await _embedded(model, source, texts)
+    return await aside(_directions, texts)
+
+
+def _directions(texts: Sequence[str]) -> tuple[Space, Floats]:
+    """The space of n-grams, and where ``texts`` lie in it."""
     counts = counted(texts)
     rarity = np.log((1 + len(texts)) / (1 + (counts != 0).sum(axis=0))) + 1.0
     _, strength, directions = np.linalg.svd(normalised(counts * rarity), full_matrices=False)

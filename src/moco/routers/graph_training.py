@@ -23,7 +23,7 @@ class Graph:
     """Dev as a graph: [query, feature] tasks and questions, [model, feature] models, [query, model, 3] edges.
 
     ``labels`` [query, model] are what edges predict (rows of zeros teach nothing), ``effect`` [query, model] what routing
-    earns, ``price`` (model,) decides between equal scores.
+    earns.
     """
 
     task: Floats
@@ -32,13 +32,10 @@ class Graph:
     edges: Floats
     labels: Floats
     effect: Floats
-    price: Floats
 
     def of(self, rows: Any) -> Graph:
         """The graph of some queries and all models."""
-        return Graph(
-            self.task[rows], self.query[rows], self.model, self.edges[rows], self.labels[rows], self.effect[rows], self.price
-        )
+        return Graph(self.task[rows], self.query[rows], self.model, self.edges[rows], self.labels[rows], self.effect[rows])
 
 
 @dataclass(frozen=True)
@@ -74,9 +71,9 @@ def attach(params: Arrays, graph: Graph, mean: bool = False) -> Floats:
 
 
 def routed_effect(params: Arrays, seen: Graph, asked: Graph, mean: bool = False) -> float:
-    """Mean effect of routing the queries of ``asked`` by the structure of ``seen``."""
+    """Mean effect of routing the queries of ``asked`` by the structure of ``seen``; equal scores go to the lower index."""
     found = edge_scores(query_nodes(params, asked.task, asked.query), attach(params, seen, mean))
-    chosen = best(found, asked.price * 0.0)
+    chosen = best(found, np.zeros(found.shape[1]))
     return float(asked.effect[np.arange(len(chosen)), chosen].mean())
 
 

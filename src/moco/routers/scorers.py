@@ -17,6 +17,7 @@ from moco.models.pool import Pool
 from moco.routers.embedding import Space, learn_space
 from moco.routers.logistic import Logistic, cross_fitted, fit_logistic
 from moco.routers.signals import features
+from moco.routers.worker import aside
 
 if TYPE_CHECKING:
     from moco.routers.consulting import Look
@@ -71,6 +72,6 @@ async def learn_scorer(
     else:
         x = np.array([features(d.completion.logprobs or ()) for _, d in usable])
     out = list(looks)
-    for place, value in zip(places, cross_fitted(x, scores[places], rng), strict=True):
+    for place, value in zip(places, await aside(cross_fitted, x, scores[places], rng), strict=True):
         out[place] = replace(looks[place], sure=float(value), note="")
-    return Scorer(fit_logistic(x, scores[places]), space), out
+    return Scorer(await aside(fit_logistic, x, scores[places]), space), out

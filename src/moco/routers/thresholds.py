@@ -37,7 +37,7 @@ def quantile_threshold(confidences: Sequence[float] | Floats, quantile: float) -
     finite = values[np.isfinite(values)]
     if not len(finite):
         return DEFER
-    place = (len(values) - 1) * quantile
+    place = round((len(values) - 1) * quantile, 9)  # a rounding error past a value would pass on all that equal it
     low, high = values[int(np.floor(place))], values[int(np.ceil(place))]
     if not np.isfinite(low):
         return float(finite[0])

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from moco.routers.choice import best
-from moco.routers.heads import Head, Setting, learn, scores
+from moco.routers.heads import Head, Setting, learn_each, scores
 from moco.routers.logistic import fit_logistic
 from moco.routers.outcomes import EQUAL, Outcomes, folds
 
@@ -35,10 +36,15 @@ class Scale:
 
 
 def scale_of(found: Floats, quality: Floats) -> Scale:
-    """Platt's scaling of held-out scores [example, member] to the qualities they should have told."""
+    """Platt's scaling of held-out scores [example, member] to the qualities they should have told.
+
+    Scores that count against themselves say nothing of the level: that is then the mean quality.
+    """
     fitted = fit_logistic(found.reshape(-1, 1), quality.reshape(-1), l2=1e-3)
-    slope = max(fitted.weights[0] / fitted.scale[0], LEAST_SLOPE)
-    return Scale(slope, fitted.bias - slope * fitted.centre[0] if slope > LEAST_SLOPE else fitted.bias)
+    slope, level = fitted.weights[0] / fitted.scale[0], fitted.bias
+    if slope < LEAST_SLOPE:
+        slope, level = LEAST_SLOPE, float(logit(np.clip(quality.mean(), 0.01, 0.99)))
+    return Scale(slope, level - slope * fitted.centre[0])
 
 
 @dataclass(frozen=True)
@@ -61,19 +67,24 @@ def teaching(target: Floats) -> Any:
 
 
 def held_out(
-    head: Head, x: Floats, target: Floats, found: Outcomes, setting: Setting, seed: int, count: int, labelled: bool
-) -> Floats:
-    """[example, member] scores of every dev question by a head that has not seen it."""
-    out = np.zeros_like(target)
+    head: Head, x: Floats, target: Floats, found: Outcomes, settings: Sequence[Setting], seed: int, count: int, labelled: bool
+) -> list[Floats]:
+    """For each setting the [example, member] scores of every dev question by a head that has not seen it."""
+    out = [np.zeros_like(target) for _ in settings]
     every = np.arange(len(x))
-    for part in folds(found, count, np.random.Generator(np.random.Philox(key=seed))):
+    for part in folds(found, count, _numbers(seed)):
         kept = np.setdiff1d(every, part)
         if labelled:
             kept = np.intersect1d(kept, teaching(target))
         if len(kept):
-            learned = learn(head, x[kept], target[kept], np.random.Generator(np.random.Philox(key=seed + 1)), setting)
-            out[part] = scores(head, learned, x[part])
+            begin = partial(_numbers, seed + 1)
+            for held, learned in zip(out, learn_each(head, x[kept], target[kept], begin, settings), strict=True):
+                held[part] = scores(head, learned, x[part])
     return out
+
+
+def _numbers(seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=seed))
 
 
 def validate(
@@ -96,8 +107,7 @@ def validate(
     costs, quality = found.relative_costs, found.quality
     rows = np.arange(len(found))
     options: list[tuple[float, Setting, Floats, Scale | None]] = []
-    for setting in settings:
-        held = held_out(head, x, target, found, setting, seed, count, labelled)
+    for setting, held in zip(settings, held_out(head, x, target, found, settings, seed, count, labelled), strict=True):
         scale = scale_of(held, quality) if head.log_odds else None
         chosen = best(held if scale is None else scale.quality(held), costs, weight)
         value = float((quality[rows, chosen] - (weight * costs[chosen] if np.isfinite(weight) else 0.0)).mean())

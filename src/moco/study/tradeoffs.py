@@ -28,6 +28,8 @@ SHARES = {"20": 0.2, "50": 0.5, "80": 0.8}
 class Curve:
     """A router: what it did in the run (``cost``, ``score``), and where a price on cost would take it (``points``, cheap first).
 
+    What the router itself reads and writes to decide is part of the cost of every point.
+
     Costs are tokens per query times the members' ``cost``. ``apgr`` and ``cpt`` (by percent of the gap) are relative to the weak
     and the strong member, None where the gap or the curve does not allow them. A router whose reasons hold no score of every
     candidate has one point.
@@ -43,7 +45,8 @@ class Curve:
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """One task. ``weak`` is the cheapest member, ``strong`` the best on dev; ``singles`` are (name, cost, score)."""
+    """One task. ``weak`` is the cheapest member, ``strong`` the best on dev (the dearest where no
+    member was ranked on dev); ``singles`` are (name, cost, score)."""
 
     task: str
     n: int
@@ -122,7 +125,7 @@ def _task(
     place = {row: number for number, row in enumerate(rows)}
     mean_cost, mean_score = costs.mean(axis=0), scores.mean(axis=0)
     votes = [best_on_dev.get(str(s)) for s in seeds]
-    strong = max((n for n in names if n in votes), key=votes.count, default=names[int(mean_score.argmax())])
+    strong = max((n for n in names if n in votes), key=votes.count, default=names[int(mean_cost.argmax())])
     ends = Ends(int(np.argmin(mean_cost)), names.index(strong), mean_cost, mean_score)
     chosen = best(scores, mean_cost)
     oracle_cost = float(costs[np.arange(len(rows)), chosen].mean())
@@ -171,6 +174,8 @@ def _router(
     """A router's own point, and its curve where its reasons score every candidate."""
     own: list[tuple[float, float]] = []
     told: list[list[float]] = []
+    prices: list[list[float]] = []
+    deciding: list[float] = []
     rows: list[int] = []
     candidates: list[str] | None = None
     scored = True
@@ -189,6 +194,10 @@ def _router(
             if scored:
                 told.append([float(said[n]) for n in candidates])
                 rows.append(place[about["seed"], item])
+                known = outcome["reason"].get("costs") or {}  # on dev: what a member costs on test is not the router's to know
+                prices.append([float(known.get(n, ends.costs[names.index(n)])) for n in candidates])
+                route = outcome["reason"].get("route")
+                deciding.append(own[-1][0] - float(costs[rows[-1], names.index(route)]) if route in names else 0.0)
     if not own:
         return None
     cost, score = np.array(own).mean(axis=0).tolist()
@@ -196,7 +205,9 @@ def _router(
     if scored and candidates is not None:
         columns = [names.index(n) for n in candidates]
         part = np.ix_(rows, columns)
-        points = _sweep(np.array(told), ends.costs[columns], scores[part], costs[part])
+        overhead = round(float(np.mean(deciding)), 9)
+        swept = _sweep(np.array(told), np.mean(prices, axis=0), scores[part], costs[part])
+        points = [(c + overhead, s) for c, s in swept]
     return ends.curve(label, points, cost, score)
 
 

@@ -30,6 +30,7 @@ from moco.routers import (
     Chain,
     Look,
     Scorer,
+    aside,
     check_keepable,
     check_source,
     even_odds,
@@ -185,16 +186,18 @@ class Cascade(Method):
         searched = self.order == "search"
         last = -1 if searched else len(chain) - 1
         seen = [await self.stage(pool, m, i, dev, run, last=i == last) for i, m in enumerate(chain)]
+        ends = len(chain) if searched and self.asker(last=True) != self.asker(last=False) else 0
+        seen += [await self.stage(pool, m, i, dev, run, last=True) for i, m in enumerate(chain[:ends])]
         scores, costs, values = (np.stack([getattr(s, part) for s in seen]) for part in ("scores", "costs", "values"))
-        unit = float(costs.mean(axis=1).max() if searched else costs[-1].mean()) or 1.0
+        unit = float(costs[ends:].mean(axis=1).max() if searched else costs[-1].mean()) or 1.0
         aim = Aim(None if self.budget is None else self.budget * unit, self.cost_weight / unit, self.target)
 
         def choose(scores: Floats, costs: Floats, values: Floats) -> Chain:
             if searched:
-                return search_chain(scores, costs, values, aim, self.depth)
+                return search_chain(scores, costs, values, aim, self.depth, ends)
             return Chain(tuple(range(len(chain))), aim.cut(scores, costs, values))
 
-        best = choose(scores, costs, values)
+        best = await aside(choose, scores, costs, values)
         found = best.run(scores, costs, values)
         if self.target is not None and found.score < self.target - 1e-9:
             raise ConfigError(
@@ -204,9 +207,9 @@ class Cascade(Method):
             )
         about = {"dev score": found.score, "dev cost": found.cost / unit, "passed on to the last": found.share[-1]}
         parts = np.array_split(run.rng("folds").permutation(len(dev)), min(5, len(dev)))
-        if estimate := held_out(choose, scores, costs, values, parts):
+        if estimate := await aside(held_out, choose, scores, costs, values, parts):
             about |= {"held-out score": estimate[0], "held-out cost": estimate[1] / unit}
-        chosen = [chain[i] for i in best.members]
+        chosen = [chain[i % len(chain)] for i in best.members]
         if searched:
             self.order_ = tuple(m.name for m in chosen)
         scorers = [seen[i].scorer for i in best.members[:-1]]
@@ -258,12 +261,14 @@ class Cascade(Method):
         for stage, (member, cut) in enumerate(zip(chain, (*self.cuts(chain), ACCEPT), strict=True)):
             last = stage == len(chain) - 1
             if cut == DEFER:  # it could only be asked in vain
-                steps.append({"member": member.name, "confidence": None, "threshold": None, "accepted": False, "note": "skipped"})
+                skipped = {"member": member.name, "confidence": None, "threshold": None, "accepted": False, "cost": 0.0}
+                steps.append({**skipped, "note": "skipped"})
                 continue
             scorer = self.scorers_[stage] if self.scorers_ and not last else None
             look = await self.asker(last).look(query, pool, member, stage, scorer)
             accepted = look.draft is not None and (last or look.value >= cut)
-            step = {"member": member.name, "confidence": finite(look.sure), "threshold": finite(cut), "accepted": accepted}
+            told = {"confidence": finite(look.sure), "threshold": finite(cut), "accepted": accepted, "cost": finite(look.cost)}
+            step = {"member": member.name, **told}
             steps.append({**step, "note": look.note} if look.note and not accepted else step)
             if look.draft is not None:  # confidences of different members do not compare: the last that spoke is the ablest
                 spoke = member, look.draft, self.asker(last).as_probability(member, look.sure)

@@ -23,6 +23,7 @@ from moco.routers import (
     Outcomes,
     Space,
     Training,
+    aside,
     attach,
     best,
     check_keepable,
@@ -30,6 +31,7 @@ from moco.routers import (
     check_torch,
     edge_scores,
     folds,
+    heard,
     learn_space,
     outcomes,
     query_nodes,
@@ -136,7 +138,7 @@ class GraphRouting(Method):
             self.hidden, self.learning_rate, self.weight_decay, self.epochs, self.masks, self.visible, self.patience, mean
         )
         with run.step("graph", self.epochs) as told:
-            params, earned, epoch = train_graph(graph.of(~part), graph.of(part), how, run.rng("graph"), told)
+            params, earned, epoch = await aside(train_graph, graph.of(~part), graph.of(part), how, run.rng("graph"), heard(told))
         self.params_, self.vectors_ = params, attach(params, graph, mean)
         about: dict[str, Any] = {
             "epoch": epoch,
@@ -145,17 +147,17 @@ class GraphRouting(Method):
         }
         about["best single on validation"] = round(float(graph.of(part).effect.mean(axis=0).max()), 6)
         if self.estimate:
-            about["held-out effect"] = round(self.held_out(graph, found, how, run), 6)
+            about["held-out effect"] = round(await self.held_out(graph, found, how, run), 6)
         run.log.append({"graph_routing": about})
 
-    def held_out(self, graph: Graph, found: Outcomes, how: Training, run: Run) -> float:
+    async def held_out(self, graph: Graph, found: Outcomes, how: Training, run: Run) -> float:
         """Mean effect of routing each dev question by a graph trained without it."""
         total, every = 0.0, np.arange(len(found))
         for number, part in enumerate(folds(found, 5, run.rng("folds"))):
             rest = run.rng(f"fold {number}").permutation(np.setdiff1d(every, part))
             cut = max(1, round(self.select * len(rest)))
             fit, select = graph.of(rest[cut:]), graph.of(rest[:cut])
-            params, _, _ = train_graph(fit, select, how, run.rng(f"graph {number}"), lambda done: None)
+            params, _, _ = await aside(train_graph, fit, select, how, run.rng(f"graph {number}"), lambda done: None)
             total += routed_effect(params, graph.of(rest), graph.of(part), how.mean) * len(part)
         return total / len(found)
 
@@ -182,7 +184,7 @@ class GraphRouting(Method):
         if self.ties == "first":
             top &= np.cumsum(top, axis=1) == 1
         label = top / np.maximum(top.sum(axis=1, keepdims=True), 1)
-        return Graph(x[n : n + t][[tasks.index(k) for k in kinds]], x[:n], model, features, label, effect, np.array(self.costs_))
+        return Graph(x[n : n + t][[tasks.index(k) for k in kinds]], x[:n], model, features, label, effect)
 
     def kind_text(self, query: Query) -> str:
         """The task of a query in words: its kind of answer, and how that is to be written."""

@@ -18,14 +18,21 @@ from moco.core.query import Query
 from moco.core.types import Answer, Request
 from moco.discussion import Ranking, answer_of, rank_on_dev
 from moco.discussion.selection import first_number
+from moco.discussion.template import Template
 from moco.models.pool import Pool
 
-ROUTE = """\
+ROUTE = Template(
+    """\
 Below are the descriptions of several models. Choose the number of the model that should answer the query.
 Models:
 {models}
 Query: {question}
-Reply with the number of the model."""
+Reply with the number of the model.""",
+    ("models", "question"),
+    needs=("models", "question"),
+)
+LINE = Template("{number}. {description}", ("number", "description"), needs=("number", "description"))
+REPLY = Template("Answer: {number}", ("number",), needs=("number",))
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Route = tuple[str, float | None, dict[str, object]]
@@ -40,7 +47,8 @@ class PromptRouting(Method):
     fidelity = (
         "router: best on dev, ties to the lower cost, then the lower index",
         "decision=score: log-probability of each number including the end of turn, so that 1 never owns 10",
-        "decision=generate: greedy, first whole number in 1..n; unreadable: the router itself",
+        "decision=generate: greedy, first whole number in 1..n after `Answer:`; unreadable: the router itself",
+        "deviates: 64 tokens instead of 8 for a written verdict: small members repeat the question before they answer",
         "decision=pairwise: ours; two descriptions at a time, in both orders, mean probability of being preferred",
         "label_order=permute averages over cyclic orders of the list; permute:p over p of them",
         "deviates: the released code samples 512 tokens at temperature 0.7 and takes the largest number found as a substring",
@@ -56,11 +64,11 @@ class PromptRouting(Method):
     """Compare the probabilities of the numbers, let the router write one, or compare two members at a time."""
     label_order: Annotated[str, Field(pattern=r"^(fixed|permute(:[1-9][0-9]*)?)$")] = "fixed"
     """`score`: the list as the pool has it, or averaged over all cyclic orders (`permute`) or p of them (`permute:p`)."""
-    template: str = ROUTE
+    template: Annotated[str, ROUTE.option] = ROUTE.text
     """The routing prompt; {question} and {models} are filled in."""
-    line: str = "{number}. {description}"
+    line: Annotated[str, LINE.option] = LINE.text
     """One line of the list of models."""
-    reply: str = "Answer: {number}"
+    reply: Annotated[str, REPLY.option] = REPLY.text
     """What a router's verdict looks like; it is scored, or read after its last fixed word."""
     max_tokens: Annotated[int, Field(ge=1)] = 64
     """Room for a written verdict; only its last line counts."""
@@ -106,8 +114,9 @@ class PromptRouting(Method):
 
     def prompt(self, query: Query, pool: Pool, order: list[int]) -> Request:
         """The routing request with the members listed in ``order``, greedy."""
-        listed = [self.line.format(number=i, description=self.describe(pool, m)) for i, m in enumerate(order, 1)]
-        text = self.template.format(question=query.question, models="\n".join(listed))
+        line = LINE.but(self.line)
+        models = [line.fill(number=str(i), description=self.describe(pool, m)) for i, m in enumerate(order, 1)]
+        text = ROUTE.but(self.template).fill(question=query.question, models="\n".join(models))
         return query.request(text, temperature=0, max_tokens=self.max_tokens)
 
     def describe(self, pool: Pool, index: int) -> str:
@@ -129,7 +138,7 @@ class PromptRouting(Method):
             order = [(i + turn) % n for i in range(n)]
             scores[order] += await self.label_scores(query, pool, router, order)
         scores /= orders
-        best = int(np.argmax(scores))
+        best = int(np.argmax(np.round(scores, 9)))
         return pool.names[best], float(shares(scores)[best]), {"scores": listed(pool, scores)}
 
     async def by_pairs(self, query: Query, pool: Pool, router: str) -> Route:
@@ -145,7 +154,7 @@ class PromptRouting(Method):
     async def label_scores(self, query: Query, pool: Pool, router: str, order: list[int]) -> Floats:
         """(number,) log-probability of each number, its end of turn included, with the members listed in ``order``."""
         request = self.prompt(query, pool, order)
-        found = [await pool.score(router, request, self.reply.format(number=i)) for i in range(1, len(order) + 1)]
+        found = [await pool.score(router, request, REPLY.but(self.reply).fill(number=str(i))) for i in range(1, len(order) + 1)]
         return np.array([f.total + f.end for f in found])
 
     def orders(self, n: int) -> int:
@@ -166,8 +175,8 @@ class PromptRouting(Method):
 
 
 def shares(scores: Floats) -> Floats:
-    """Log-probabilities as shares of their sum."""
-    odds = np.exp(scores - scores.max())
+    """Log-probabilities as shares of their sum; alike where the router gives none of them any probability."""
+    odds = np.exp(scores - scores.max()) if np.isfinite(scores.max()) else np.ones(len(scores))
     out: Floats = odds / odds.sum()
     return out
 

@@ -25,6 +25,7 @@ from moco.routers import (
     Rule,
     Scale,
     Space,
+    aside,
     check_installed,
     check_keepable,
     check_source,
@@ -39,6 +40,8 @@ from moco.routers import (
 )
 
 HeadName = Literal["knn", "logistic", "mf", "sw", "mlp", "elo", "lm_sft", "lm_score", "bert"]
+BELONGS = {"neighbours": "knn", "strength": "logistic", "penalty": "mlp", "learning_rate": "mf", "factors": "mf"}
+"""Options of one head alone."""
 LANGUAGE_MODELS = ("lm_sft", "lm_score", "bert")
 """Heads that are language models: they come with the training kit's routers and share everything but ``learn`` and ``scores``."""
 
@@ -52,12 +55,14 @@ class TrainedRouter(Method):
         "mf: s(k, x) = v . (P_k / |P_k| * (W e(x))), BCE of s(winner) - s(loser), equal results removed, noise 0.1 (RouteLLM)",
         "sw: weights 10 x 10^(cos / max cos), Bradley-Terry refitted per question, equal results half a win each; no tiers",
         "elo: the same fit without weights; it ignores the question and is the control that a router must beat",
+        "deviates: sw, elo: a faint pull to equal ratings (1e-6 per battle), so that who always wins has a finite one",
         "win rate of two members: sigmoid of the difference (mf, sw, elo); (1 + difference) / 2 of expected scores (others)",
         "strong_share f: threshold = linear quantile 1 - f of held-out dev win rates; strong iff win rate >= threshold",
         "more than two members: the strong one against the best other; without a threshold the best utility of all",
         "mf: defaults are RouteLLM's; the learning rate is chosen on dev among its 3e-4 and 3e-3 (small data move little)",
         "settings are chosen and quality is estimated by cross-validation on dev (stratified by who is best); test is never read",
         "deviates: heads are picked by held-out routed score over folds, not by early stopping on one part of dev",
+        "what n-grams are worth is learned on all of dev without its labels, before it is cut into folds",
         "deviates: mlp is one network with an output per member; the embedder defaults to hashed n-grams (no download)",
         "deviates: preset moco takes knn, since the released code's lm_sft needs a trained language model, not built yet",
         "fixes: the released code samples its verdict, falls back to an unseeded random member and evaluates on its training set",
@@ -114,6 +119,13 @@ class TrainedRouter(Method):
                 where="trained_router.head",
                 remedy=f"use one of {', '.join(HEADS)}",
             )
+        for option, head in BELONGS.items():
+            if getattr(self, option) is not None and head != self.head:
+                raise ConfigError(
+                    f"{option} belongs to head {head}", where=f"trained_router.{option}", remedy=f"set head: {head}, or drop it"
+                )
+        if self.ties != "auto" and self.target != "best":
+            raise ConfigError("ties go with target: best", where="trained_router.ties", remedy="set it, or drop ties")
         if self.strong_share is not None and self.threshold is not None:
             raise ConfigError("strong_share and threshold exclude each other", where="trained_router", remedy="give one of them")
         if self.strong is not None:
@@ -130,11 +142,11 @@ class TrainedRouter(Method):
         head, labelled = HEADS[self.head], self.target == "best"
         target = labels(found, self.ties) if labelled else found.quality
         seed, weight = derive("trained_router", run.seed), self.cost_weight
-        validated = validate(
-            head, x, target, found, self.settings(), seed=seed, count=self.folds, weight=weight, labelled=labelled
+        validated = await aside(
+            validate, head, x, target, found, self.settings(), seed=seed, count=self.folds, weight=weight, labelled=labelled
         )
         rows = teaching(target) if labelled and len(teaching(target)) else np.arange(len(dev))
-        self.learned_ = learn(head, x[rows], target[rows], run.rng(f"head {self.head}"), validated.setting)
+        self.learned_ = await aside(learn, head, x[rows], target[rows], run.rng(f"head {self.head}"), validated.setting)
         self.scale_, self.costs_ = validated.scale, tuple(found.relative_costs.tolist())
         means = found.quality.mean(axis=0)
         ahead = sorted(range(len(pool)), key=lambda k: (-round(float(means[k]), 9), self.costs_[k], k))
