@@ -15,7 +15,7 @@ from moco.core.types import AnswerSpec, Completion, Draft, Request
 from moco.methods.text.majority_vote import MajorityVote, log_odds
 from moco.models.pool import Pool
 from moco.models.store import Store
-from moco.testing import ScriptedModel
+from moco.testing import ScriptedModel, TableModel
 from tests.discussion.helpers import Rewarding
 from tests.methods.failing import REFUSAL, pool_with
 from tests.methods.helpers import ask, fitted, pool_of, request, scripted, task_of
@@ -234,3 +234,11 @@ def test_the_rule_is_blind_to_what_members_are_called() -> None:
 def test_wrong_options_are_named(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=rf"majority_vote.{next(iter(options))}"):
         ask("majority_vote", pool_of("Answer: A"), **options)
+
+
+def test_confidence_weights_refuse_a_member_that_says_nothing_among_others_that_do() -> None:
+    sure = TableModel("sure", ["a", "<eos>"], lambda ids: [0.5, 0.5])
+    mixed = Pool([sure, scripted(pool_of("Answer: A"), "a")], store=Store(None))
+    with pytest.raises(PoolError, match="'a' does not say how sure it is"):
+        MajorityVote(weights="confidence").check(mixed)
+    MajorityVote(weights="confidence").check(pool_of("Answer: A", "Answer: B"))

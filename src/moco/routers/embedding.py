@@ -94,7 +94,10 @@ def _directions(texts: Sequence[str]) -> tuple[Space, Floats]:
     rarity = np.log((1 + len(texts)) / (1 + (counts != 0).sum(axis=0))) + 1.0
     _, strength, directions = np.linalg.svd(normalised(counts * rarity), full_matrices=False)
     kept = min(DIRECTIONS, int((strength > 1e-6 * max(strength[:1].tolist(), default=1.0)).sum()))
-    space = Space(NGRAMS, "", rarity, np.ascontiguousarray(directions[:kept].T))
+    directions = directions[:kept]
+    largest = np.abs(directions).argmax(axis=1)
+    directions *= np.sign(directions[np.arange(kept), largest])[:, None]  # the sign of a direction is the library's whim
+    space = Space(NGRAMS, "", rarity, np.ascontiguousarray(directions.T))
     return space, space.place(counts)
 
 

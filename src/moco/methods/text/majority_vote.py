@@ -14,6 +14,7 @@ from pydantic import Field
 
 from moco.collab.method import Method, register
 from moco.collab.run import Examples, Run
+from moco.core.errors import PoolError
 from moco.core.query import Query
 from moco.core.types import Answer, Draft
 from moco.discussion import Ranking, Tie, plurality, rank_on_dev
@@ -21,6 +22,7 @@ from moco.discussion.gathering import OnFailure, gather
 from moco.discussion.selectors import BEST, MOST_CONSISTENT, Selector, select
 from moco.discussion.votes import Unreadable
 from moco.models.pool import Pool
+from moco.routers import tells_itself
 
 
 @register("majority_vote", level="text", paper="arXiv:2203.11171", fit="optional", members=(1, None))
@@ -77,6 +79,14 @@ class MajorityVote(Method):
             pool[self.chooser]
         if self.free_text == "reward":
             pool.helper("reward")
+        if self.weights == "confidence":
+            silent = [m.name for m in pool if not ("LOGPROBS" in m.model.capabilities or tells_itself(m))]
+            if silent and len(silent) < len(pool):
+                raise PoolError(
+                    f"'{silent[0]}' does not say how sure it is, others do",
+                    why="without a confidence its vote would outweigh every other (weights: confidence)",
+                    remedy="leave it out, use a local model for it, or weigh by dev",
+                )
 
     async def fit(self, pool: Pool, dev: Examples, run: Run) -> None:
         self.ranking_ = await rank_on_dev(pool, dev, run)
