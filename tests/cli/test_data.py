@@ -61,9 +61,13 @@ def test_many_faults_are_cut_on_the_screen_only(moco: Moco, tmp_path: Path) -> N
     assert len(json.loads(moco("data", "check", path, "--json").out)["faults"]) == 150
 
 
-def test_checking_a_catalogue_task(moco: Moco) -> None:
+def test_checking_a_catalogue_task(moco: Moco, tmp_path: Path) -> None:
     said = moco("data", "check", "playground/math")
     assert said.code == 0 and "playground/math: 0 faults" in said.out and "- playground/math  under tasks:" in said.out + said.err
+    (tmp_path / "test.jsonl").write_text('{"question": "How many?", "answer": "#### 3"}\n', encoding="utf-8")
+    said = moco("data", "check", "gsm8k", "--data-dir", tmp_path)
+    told = " ".join((said.out + said.err).split())
+    assert f"moco data show gsm8k --data-dir {tmp_path}" in told and f"- {{name: gsm8k, data_dir: {tmp_path}}}" in told
     said = moco("data", "check", "playground/math", "--map", "question=q")
     assert said.code == 2 and "--map goes with a file, not with a task's name" in said.err
 
@@ -105,6 +109,10 @@ def test_converting_a_released_file(moco: Moco, tmp_path: Path) -> None:
         (["check", "OK", "--map", "id=a", "--map", "id=b"], "'id' is mapped twice"),
         (["check", "OK", "--data-dir", "x"], "--data-dir goes with a task's name"),
         (["check", "nowhere.jsonl"], "there is no such file"),
+        (["check", "nowhere/at/all.jsonl"], "name an existing file"),
+        (["check", "/dev/null"], "is a pipe or a device"),
+        (["show", "OK", "--data-dir", "x"], "data_dir, split, variant and revision go with a task's name"),
+        (["show", "playground/math", "--map", "question=q"], "a mapping goes with a file"),
         (["convert", "OK", "out.xlsx"], "'.xlsx' is not a format that moco writes"),
         (["convert", "OK", "out.csv", "--kind", "numerc"], "unknown kind 'numerc'"),
         (["convert", "OK", "out.csv", "--revision", "abc"], "--revision goes with a hub data set"),

@@ -71,7 +71,11 @@ def test_report_takes_one_format(moco: Moco, tmp_path: Path) -> None:
     ["not json", "[1]", '{"output": "x"}', '{"output": "x", "gold": "y"}', '{"output": 3, "gold": "y", "kind": "numeric"}',
      '{"output": "x", "gold": {}, "kind": "numeric"}', '{"output": "x", "gold": "y", "kind": "nope"}',
      '{"output": "x", "gold": "A", "kind": "multiple_choice", "choices": 3}',
-     '{"output": "x", "gold": "1", "kind": "numeric", "tolerance": -1}'],
+     '{"output": "x", "gold": "1", "kind": "numeric", "tolerance": -1}',
+     '{"output": "A", "gold": "Z", "kind": "multiple_choice", "choices": ["x", "y"]}',
+     '{"output": "A", "gold": ["A", "Z"], "kind": "multiple_choice", "choices": ["x", "y"]}',
+     '{"output": "1", "gold": "some", "kind": "numeric"}', '{"output": "1", "gold": NaN, "kind": "numeric"}',
+     '{"output": "1", "gold": " ", "kind": "short_text"}', "[" * 100_000],
 )  # fmt: skip
 def test_grade_names_the_line(moco: Moco, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("\n" + text))

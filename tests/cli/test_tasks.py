@@ -38,6 +38,7 @@ def test_the_prompt_is_of_a_made_up_question_or_of_the_first_real_one(moco: Moco
 
 
 def test_mistakes_name_the_remedy(moco: Moco, tmp_path: Path) -> None:
+    jsonl(tmp_path / "own.jsonl", [{"question": "How many?", "answer": "3"}])
     for line, remedy in (
         (["gsm8kk"], "did you mean 'gsm8k'?"),
         (["mmlu_redux", "--prompt", "--variant", "orginal"], "did you mean 'original'?"),
@@ -46,7 +47,13 @@ def test_mistakes_name_the_remedy(moco: Moco, tmp_path: Path) -> None:
         (["gsm8k", "--data-dir", tmp_path, "--split", "mocco"], "write ours or moco"),
         (["--data-dir", tmp_path], "name it: moco tasks gsm8k"),
         (["--prompt"], "name it: moco tasks gsm8k"),
+        (["--split", "moco"], "name it: moco tasks gsm8k"),
+        (["gsm8k", "--split", "mocco"], "write ours or moco"),
+        (["gsm8k", "--prompt", "--split", "mocco"], "write ours or moco"),
+        (["gsm8k", "--variant", "no"], "leave it out"),
+        (["mmlu_redux", "--variant", "orginal"], "did you mean 'original'?"),
         (["playground/math", "--data-dir", tmp_path], "leave them out"),
+        ([tmp_path / "own.jsonl", "--split", "moco"], "leave them out"),
     ):
         said = moco("tasks", *line)
         assert said.code == 2 and remedy in " ".join(said.err.split()), (line, said)

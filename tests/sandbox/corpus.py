@@ -17,6 +17,7 @@ TESTS = "def check(candidate):\n    assert candidate(2) == 4\n    assert candida
 SORTING = "def check(candidate):\n    given = [3, 1, 2]\n    assert candidate(given) == sorted(given)\n"
 CLOSE = "import math\ndef check(candidate):\n    assert math.isclose(candidate(2), 4.0)\n"
 NEAR = "def check(candidate):\n    assert abs(candidate(2) - 4) < 1e-6\n"
+MAPPED = "def check(candidate):\n    assert all(map(lambda x: candidate(x) == x * x, (2, -3, 0)))\n"
 NOT_RUN = "not run"
 
 
@@ -212,6 +213,7 @@ add(
 )
 add("forging", "defines an abs() of its own", "def abs(x):\n    return 0\ndef square(x):\n    return 0", "failed", tests=NEAR)
 add("forging", "defines a check() of its own", "def check(candidate):\n    pass\ndef square(x):\n    return 0", "failed")
+add("forging", "ends the loop of the tests", "def square(x):\n    raise StopIteration", "failed", "passed", tests=MAPPED)
 add("forging", "empties its argument", "def square(given):\n    given.clear()\n    return []", "failed", "passed", tests=SORTING)
 
 add(
@@ -398,6 +400,8 @@ harm("signals its parent", "os.kill(os.getppid(), 0)")
 harm("signals everybody", "os.kill(-1, 0)")
 harm("signals the first process", "os.kill(1, 0)")
 harm("signals its process group's neighbours", "os.killpg(os.getpgid(os.getppid()), 0)")
+harm("has the kernel signal its parent", "fcntl.fcntl(0, fcntl.F_SETOWN, os.getppid())", "fcntl, os")
+harm("chooses the signal of a file", "fcntl.fcntl(0, 10, 9)", "fcntl")
 harm("reads its parent's memory", "open(f'/proc/{os.getppid()}/mem', 'rb').read(1)")
 harm("reads its parent's command line", "open(f'/proc/{os.getppid()}/cmdline').read()", weak="passed")
 harm("reads its own memory as a file", "open('/proc/self/mem', 'rb').close()")

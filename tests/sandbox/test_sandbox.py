@@ -19,6 +19,7 @@ from moco.tasks.sandbox import Finding, Level, Limits, Program, Sandbox, Verdict
 from moco.tasks.sandbox.inside import filters, wire
 from moco.tasks.sandbox.inside.nursery import empty
 from moco.tasks.sandbox.levels import STRONG, launch, unavailable
+from moco.tasks.sandbox.worker import Worker
 
 At = Callable[[Level], Sandbox]
 SQUARE = "def square(x):\n    return x * x\n"
@@ -178,15 +179,23 @@ def test_numpy_is_there_and_moco_is_not(sandbox: Sandbox) -> None:
     assert "ModuleNotFoundError" in sandbox.judge(Program("import moco\ndef biggest(v):\n    return 3", tests)).detail
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_tests_and_solution_may_call_a_module_by_a_name_of_their_own(apart: bool, sandbox: Sandbox) -> None:
+    solution = "import math as m\nimport csv\ndef root(x):\n    return m.sqrt(x)"
+    tests = "import math as m\nimport csv\nassert m.isclose(root(4), 2) and csv.QUOTE_ALL"
+    verdict = sandbox.judge(Program(solution, tests, "root", apart=apart))
+    assert verdict.passed, verdict
+
+
 def test_a_starved_time_out_is_repeated_alone(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([Verdict("timeout", "slow", "userns", 4.0, 0.1), Verdict("passed", "", "userns", 1.0, 0.5)])
-    monkeypatch.setattr(Sandbox, "_once", lambda self, program: next(answers))
+    monkeypatch.setattr(Sandbox, "_once", lambda self, program: (next(answers), False))
     assert sandbox.judge(Program(SQUARE, "assert square(1) == 1 and 'starved'")).passed
 
 
 def test_a_busy_time_out_is_not_repeated(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([Verdict("timeout", "slow", "userns", 4.0, 3.9)])
-    monkeypatch.setattr(Sandbox, "_once", lambda self, program: next(answers))
+    monkeypatch.setattr(Sandbox, "_once", lambda self, program: (next(answers), False))
     assert sandbox.judge(Program(SQUARE, "assert square(1) == 1 and 'busy'")).status == "timeout"
 
 
@@ -197,9 +206,16 @@ def test_a_server_that_dies_is_replaced(sandbox_at: At, sandbox: Sandbox) -> Non
         worker = next(iter(own._workers))
         os.killpg(worker.pid, 9)
         assert own.judge(Program(SQUARE, "assert square(2) == 4")).status == "no verdict"
+        assert own.judge(Program(SQUARE, "assert square(2) == 4")).passed, "that the server died says nothing of the program"
         assert own.judge(Program(SQUARE, "assert square(3) == 9")).passed
     finally:
         own.close()
+
+
+def test_a_worker_may_be_closed_twice(sandbox: Sandbox) -> None:
+    worker = Worker(sandbox.level)
+    worker.close()
+    assert worker.close() == ""
 
 
 def test_many_at_once_from_any_loop(sandbox: Sandbox) -> None:

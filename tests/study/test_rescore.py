@@ -98,3 +98,22 @@ def test_what_no_rule_grades_is_counted_and_a_run_of_nothing_else_is_refused(run
     items.write_text(text.replace('"multiple_choice"', '"generation"'))
     with pytest.raises(DataError, match="no answer of the run can be graded again"):
         rescore(load_run(run), ["flexible"])
+
+
+def test_the_figure_that_a_run_scored_by_is_what_it_is_read_by(run: Path, tmp_path: Path) -> None:
+    golds = ["B b", "C b", "D b"]  # an article is no word: half of the words of "B b" are right where B is said
+    rows = [{"id": f"q{i}", "question": f"Question {i}?", "answer": golds, "split": "test"} for i in range(8)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    study = f"""
+pool: [{{name: formal, model: scripted/formal}}]
+tasks: [{{data: {tmp_path / "texts.jsonl"}, kind: short_text, metric: f1}}]
+methods: [single]
+"""
+    Study.from_yaml(study).run(tmp_path / "texts")
+    done = load_run(tmp_path / "texts")
+    board = {row["label"]: row["mean"] for row in done.results["leaderboard"]}
+    found = rescore(done, ["flexible", "strict"]).rows
+    assert found and all(0 < board[row.label] < 1 for row in found)
+    for row in found:
+        assert abs(row.readings["flexible"].mean - board[row.label]) < 1e-6
+        assert row.readings["strict"].mean == row.readings["flexible"].mean

@@ -99,12 +99,9 @@ def tasks(
     from moco.cli.tasks import all_tasks, one_task, prompt_of
 
     if name is None:
-        if prompt or data_dir or variant:
-            raise ConfigError(
-                f"{'--prompt' if prompt else '--data-dir' if data_dir else '--variant'} is for one task",
-                where="moco tasks",
-                remedy="name it: moco tasks gsm8k --prompt",
-            )
+        if prompt or data_dir or variant or split != "ours":
+            given = "--prompt" if prompt else "--data-dir" if data_dir else "--variant" if variant else "--split"
+            raise ConfigError(f"{given} is for one task", where="moco tasks", remedy="name it: moco tasks gsm8k --prompt")
         all_tasks(json)
     elif prompt:
         prompt_of(name, data_dir, split, variant, json)

@@ -53,8 +53,9 @@ def check(
     else:
         _say(report)
         if report.ok:
-            entry = f"- {data}" if is_task else f"- {{data: {data}}}"
-            next_steps(f"moco data show {data}", f"put  {entry}  under tasks: in a study")
+            entry = f"{{data: {data}}}" if not is_task else f"{{name: {data}, data_dir: {data_dir}}}" if data_dir else data
+            given = f" --data-dir {data_dir}" if data_dir else ""
+            next_steps(f"moco data show {data}{given}", f"put  - {entry}  under tasks: in a study")
     if not report.ok:
         raise typer.Exit(FAULTY)
 

@@ -98,7 +98,7 @@ def verdict(line: str, number: int, kind: str | None, strict: bool = False) -> d
     where = f"line {number}"
     try:
         given = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"not JSON: {error}", where=where, remedy="write one JSON object a line") from error
     if not isinstance(given, Mapping):
         raise DataError("not a JSON object", where=where, remedy='write {"output": "...", "gold": "..."}')
@@ -106,6 +106,7 @@ def verdict(line: str, number: int, kind: str | None, strict: bool = False) -> d
     if not isinstance(output, str):
         raise DataError("'output' is missing or not a text", where=where, remedy='write "output": "the reply to grade"')
     spec = _spec(given, kind, where)
+    _check_gold(gold, spec, where)
     try:
         found = judge(spec.kind, output, gold, spec)
     except ConfigError as error:
@@ -153,6 +154,23 @@ def _gold(value: Any, where: str) -> str | list[str]:
     if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
         return list(value)
     raise DataError("'gold' is neither a text nor a list of texts", where=where, remedy='write "gold": "the right answer"')
+
+
+def _check_gold(gold: str | list[str], spec: AnswerSpec, where: str) -> None:
+    """Raises DataError for a gold answer that no reply could match: the verdicts would blame the replies."""
+    from moco.tasks.graders.multiple_choice import canonical
+
+    golds = [gold] if isinstance(gold, str) else gold
+    if not any(one.strip() for one in golds):
+        raise DataError("'gold' is empty", where=where, remedy='write "gold": "the right answer"')
+    if spec.kind == "numeric" and not any(c.isdigit() for one in golds for c in one):
+        from moco.tasks.graders.numeric import find
+
+        if all(find(one, spec).key is None for one in golds):
+            raise DataError(f"'gold' is no number: {golds[0]!r}", where=where, remedy="write a number, or kind short_text")
+    if spec.kind == "multiple_choice" and not set(canonical(gold, spec).split(",")) <= set(spec.labels):
+        remedy = f"write one of {', '.join(spec.labels)}, or an option's text"
+        raise DataError(f"'gold' is none of the options: {gold!r}", where=where, remedy=remedy)
 
 
 def _options(given: Mapping[str, Any], where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -60,9 +60,8 @@ def _show(found: Rescored) -> None:
                 shown.print(f"{one} and {other}: Kendall's tau {entry['tau']:.2f}; {moved}", markup=False)
         shown.print()
     shown.print("#: rank on the task; emergent: answers right where no member alone was", markup=False)
-    skipped = sum(row.skipped for row in found.rows)
-    if skipped:
-        shown.print(f"{skipped} answers are of kinds that these graders cannot read again; they are left out", markup=False)
+    for task, count in found.left_out.items():
+        shown.print(f"{task}: {count} answers are of kinds that these graders cannot read again; they are left out", markup=False)
 
 
 def _cell(reading: Reading) -> str:

@@ -45,9 +45,14 @@ def all_tasks(json: bool) -> None:
 
 def one_task(name: str, data_dir: str | None, split: str, variant: str | None, json: bool) -> None:
     """The entry; with ``data_dir`` (and for tasks that need no data) also what is loaded, counted."""
+    from moco.tasks.catalogue.loading import chosen
+
+    source, entry = source_of(data_dir, split, variant), TASKS.get(name) if name in TASKS else None
+    if isinstance(entry, Entry):
+        chosen(entry, variant)
     known = about(name) if name in TASKS else {}
-    loads = data_dir is not None or not isinstance(TASKS.get(name) if known else None, Entry)
-    task = load_task(name, source=source_of(data_dir, split, variant)) if loads else None
+    loads = data_dir is not None or not isinstance(entry, Entry)
+    task = load_task(name, source=source) if loads else None
     told = {**known, **(counts(task) if task else {})}
     if json:
         as_json(told)
@@ -96,12 +101,12 @@ def prompt_of(name: str, data_dir: str | None, split: str, variant: str | None, 
     """The chat of the first test question: of the data where they are at hand, else of the entry's made-up example."""
     from moco.tasks.catalogue.loading import example
 
-    entry = TASKS.get(name) if name in TASKS else None
+    source, entry = source_of(data_dir, split, variant), TASKS.get(name) if name in TASKS else None
     made_up = isinstance(entry, Entry) and data_dir is None
     if isinstance(entry, Entry) and data_dir is None:
         task = example(entry, variant)
     else:
-        task = load_task(name, source=source_of(data_dir, split, variant))
+        task = load_task(name, source=source)
     record = (task.test or task.dev)[0]
     turns = [{"role": m.role, "content": m.content} for m in task.messages(record)]
     if json:

@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from moco.core.errors import ConfigError
+from moco.core.answering import KINDS
+from moco.core.errors import ConfigError, did_you_mean
 from moco.study.config import StudyConfig, TaskConfig
 from moco.study.outcomes import check_gradable, placed
 from moco.tasks import Hub, Source, Task, load_task
@@ -35,11 +36,22 @@ def load_one(entry: TaskConfig, helpers: Collection[str] = ()) -> Task:
     loaded = _read(entry)
     if entry.prompt is not None:
         loaded = replace(loaded, prompt=entry.prompt.over(loaded.prompt))
-    if entry.metric is not None:
-        loaded = replace(loaded, metric=entry.metric)
     check_gradable(loaded, helpers)
+    if entry.metric is not None and entry.metric != loaded.metric:
+        _check_metric(loaded, entry.metric)
+        loaded = replace(loaded, metric=entry.metric)
     name = entry.label or (loaded.name if entry.sort == "name" else entry.name)
     return loaded if loaded.name == name else replace(loaded, name=name)
+
+
+def _check_metric(task: Task, metric: str) -> None:
+    """Raises ConfigError where ``metric`` is no figure that every kind of answer in ``task`` gives."""
+    for kind in sorted({task.kind_of(record) for record in (*task.dev, *task.test)}):
+        known = tuple(getattr(KINDS.get(kind), "metrics", ()))
+        if metric not in known:
+            other = f"{did_you_mean(metric, known)}; or leave" if known else "leave"
+            remedy = f"{other} 'metric' out: the kind has a score"
+            raise ConfigError(f"answers of kind '{kind}' have no metric '{metric}'", where="metric", remedy=remedy)
 
 
 def _read(entry: TaskConfig) -> Task:

@@ -268,6 +268,8 @@ def _task(config: Mapping[str, Any], path: Path | None, out: Converted) -> tuple
     graded = TASKS.get(ours).kind if ours in TASKS else kind
     if given == "f1_match" and graded == "short_text":
         entry["metric"] = "f1"
+        if "data" in entry:  # numbers among the answers are compared as texts too, or they would have no F1
+            entry["kind"] = graded
     return entry, {_HELPERS[graded][0]: _HELPERS[graded][1]} if graded in _HELPERS else {}
 
 

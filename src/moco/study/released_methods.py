@@ -261,11 +261,11 @@ _METHODS: dict[str, Known] = {
     "text_bbmas": Known(
         "bbmas",
         {
-            "max_num_agents_to_act": _to("max_agents", "max_num_agents_to_act"),
-            "min_num_agents_to_stop": _to("stop_after", "min_num_agents_to_stop"),
-            "agent_idle_threshold": _to("idle", "idle_threshold", "agent_idle_threshold"),
-            "max_iterations": _to("iterations", "max_iterations"),
-            "max_num_retries": _to("retries", "max_num_retries"),
+            "max_num_agents_to_act": _to("acting"),
+            "min_num_agents_to_stop": _to("min_to_stop"),
+            "agent_idle_threshold": _to("idle"),
+            "max_iterations": _to("rounds"),
+            "max_num_retries": _to("repairs"),
         },
     ),
     "text_sparta": Known("sparta", _SPARTA),

@@ -7,7 +7,7 @@ first averaged over the seeds, as on the leaderboard.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from scipy import stats
@@ -16,6 +16,7 @@ from moco.core.errors import ConfigError, DataError, did_you_mean
 from moco.core.types import AnswerSpec
 from moco.study.statistics import interval
 from moco.study.study import RunData
+from moco.tasks.graders.base import Grade, strict_score
 from moco.tasks.graders.readings import READINGS, unknown_readings
 
 
@@ -48,14 +49,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Rescored:
-    """A run read again. ``agreement`` is Kendall's tau-b between the rankings of two graders, by task."""
+    """A run read again. ``agreement`` is Kendall's tau-b between the rankings of two graders, by task.
+
+    ``left_out``: how many answers of a task are of kinds that only the run's own grader could judge, where there are any.
+    """
 
     graders: list[str]
     rows: list[Row]
     agreement: list[dict[str, Any]]
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {"graders": self.graders, "rows": [_short(asdict(row)) for row in self.rows], "agreement": self.agreement}
+        rows = [_short(asdict(row)) for row in self.rows]
+        return {"graders": self.graders, "rows": rows, "agreement": self.agreement, "left_out": self.left_out}
 
 
 @dataclass
@@ -70,7 +76,7 @@ class _Scores:
 def rescore(run: RunData, graders: Sequence[str]) -> Rescored:
     """Every answer of ``run`` under each of ``graders``.
 
-    Raises ConfigError for an unknown grader, DataError for a run without items.
+    Raises ConfigError for an unknown grader, DataError for a run without items, or with none that a rule grades.
     """
     for name in unknown_readings(graders):
         raise ConfigError(f"unknown grader '{name}'", where="--grader", remedy=did_you_mean(name, READINGS))
@@ -86,7 +92,7 @@ def rescore(run: RunData, graders: Sequence[str]) -> Rescored:
         for outcome in run.cell(cell["id"]).kept().values():
             item = run.items[cell["task"]][outcome.id]
             spec = _spec(item)
-            found = {name: READINGS[name](item["kind"], outcome.text, item["gold"], spec) for name in graders}
+            found = {name: _read(name, outcome.text, item, spec) for name in graders}
             if any(grade is None for grade in found.values()):
                 skipped[key] += 1
                 continue
@@ -97,8 +103,28 @@ def rescore(run: RunData, graders: Sequence[str]) -> Rescored:
                 held.unit[outcome.id] = item.get("unit", outcome.id)
                 held.unread += not grade.parsed
     rows = [_row(key, skipped[key], scores, graders) for key in skipped if (*key, graders[0]) in scores]
+    if not rows:
+        raise DataError(
+            "no answer of the run can be graded again",
+            where=str(run.path),
+            why="its kinds need somebody to ask (code, reward, generation, ...), or every item failed",
+            remedy="rescore a run with answers that a rule grades",
+        )
+    left_out: dict[str, int] = {}
+    for (_, _, task), count in skipped.items():
+        if count:
+            left_out[task] = left_out.get(task, 0) + count
     _rank(rows, graders)
-    return Rescored(list(graders), rows, _agreement(rows, graders))
+    return Rescored(list(graders), rows, _agreement(rows, graders), left_out)
+
+
+def _read(grader: str, text: str, item: Mapping[str, Any], spec: AnswerSpec) -> Grade | None:
+    """The grade of an answer under one grader; one that gives the figure which the run scored by scores by it too."""
+    grade = READINGS[grader](item["kind"], text, item["gold"], spec)
+    if grade is None or item.get("metric") not in grade.metrics:
+        return grade
+    score = grade.metrics[item["metric"]]
+    return replace(grade, score=strict_score(score, grade.rule) if grader == "strict" else score)
 
 
 def _spec(item: Mapping[str, Any]) -> AnswerSpec:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from moco._version import __version__
 from moco.collab import Method, examples, fit, readable
 from moco.collab.run import Run
+from moco.core.answering import KINDS
 from moco.core.types import Call
 from moco.discussion import Ranking, rank_on_dev
 from moco.models import store as store_module
@@ -227,6 +228,8 @@ def item_line(task: Task, record: Record) -> dict[str, Any]:
         line |= {"labels": list(spec.labels), "choices": list(spec.choices)}
     if spec.tolerance is not None:
         line["tolerance"] = spec.tolerance
+    if task.metric in getattr(KINDS.get(spec.kind), "metrics", ()):
+        line["metric"] = task.metric
     if task.whole_groups and record.group is not None:
         line["unit"] = record.group
     return line

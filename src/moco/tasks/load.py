@@ -85,11 +85,18 @@ def load_task(
     """
     _check_options(kind, limit, dev_share)
     text = str(name_or_path)
+    catalogue = hub is None and not isinstance(name_or_path, Path) and not text.lower().endswith(SUFFIXES) and text in TASKS
+    if catalogue and fields:
+        raise ConfigError("a mapping goes with a file", where=f"task {text}", remedy="leave it out: the task knows its columns")
+    if not catalogue and source not in (None, Source()) and (hub is not None or Path(text).exists()):
+        raise ConfigError(
+            "data_dir, split, variant and revision go with a task's name", where=text, remedy="leave them out, or name a task"
+        )
     if hub is not None:
         task = _from_report(check_table(hub_table(hub), hub.name), text, kind, dev_share, seed)
     elif isinstance(name_or_path, Path) or text.lower().endswith(SUFFIXES):
         task = _from_file(Path(text).expanduser(), kind, dev_share, seed, fields)
-    elif text in TASKS:
+    elif catalogue:
         task = TASKS.get(text).load(source or Source())
         if kind is not None:
             task = replace(task, kind=kind)

@@ -69,8 +69,11 @@ def _check_path(path: Path) -> None:
     if path.is_dir():
         raise DataError("is a folder, not a file", where=str(path), remedy="name one file in it")
     if not path.is_file():
-        near = [p.name for p in path.parent.glob("*") if p.suffix in SUFFIXES] if path.parent.is_dir() else []
-        raise DataError("there is no such file", where=str(path), remedy=did_you_mean(path.name, near))
+        if path.exists():
+            raise DataError("is a pipe or a device, not a file", where=str(path), remedy="write its content into a file first")
+        near = [p.name for p in path.parent.glob("*") if p.suffix in SUFFIXES and p.is_file()] if path.parent.is_dir() else []
+        remedy = did_you_mean(path.name, near) if near else "name an existing file"
+        raise DataError("there is no such file", where=str(path), remedy=remedy)
     if path.suffix.lower() not in SUFFIXES:
         what = f"'{path.suffix}' is not a known format" if path.suffix else "the name has no suffix, so the format is not known"
         raise DataError(what, where=str(path), remedy="use " + ", ".join(SUFFIXES))

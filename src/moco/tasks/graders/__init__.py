@@ -3,7 +3,8 @@
 A kind is one module with a ``KIND`` (``moco.core.answering.AnswerKind``), registered under ``moco.kinds``. A kind that a rule
 grades adds ``grade(text, gold, spec)``; one that has to ask somebody (a judge, a reward model, a sandbox) adds
 ``async assess(text, item, helpers)`` and names in ``needs`` which helpers it cannot do without. A kind may also have ``ready()``,
-which raises before a run what would fail in it, and ``waits = True`` where its rules may wait for another process.
+which raises before a run what would fail in it, ``waits = True`` where its rules may wait for another process, and ``metrics``,
+the names of those figures of its grades that a study may take as the score (``metric``; more is better).
 
 Invariant: neither raises on a reply, however broken; a missing helper and an unknown kind are the caller's mistakes and do raise.
 """

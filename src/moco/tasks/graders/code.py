@@ -25,6 +25,7 @@ class Code:
     name = "code"
     votable = False
     needs = ("sandbox",)
+    metrics = ("pass@1",)
 
     def extract(self, text: str, spec: AnswerSpec) -> Key | None:
         """The program, written in one canonical way."""

@@ -32,6 +32,7 @@ class Generation:
     name = "generation"
     votable = False
     needs = ("judge",)
+    metrics = ("preference",)
 
     def extract(self, text: str, spec: AnswerSpec) -> Key | None:
         return None

@@ -19,6 +19,7 @@ class Reward:
     name = "reward"
     votable = False
     needs = ("reward",)
+    metrics = ("reward",)
 
     def extract(self, text: str, spec: AnswerSpec) -> Key | None:
         return None

@@ -96,6 +96,7 @@ class ShortText:
 
     name = "short_text"
     votable = True
+    metrics = ("em", "contains", "f1")
 
     def extract(self, text: str, spec: AnswerSpec) -> Key | None:
         return find(text, spec).key

@@ -116,13 +116,14 @@ class Sandbox:
         if kept is not None:
             return kept
         with self._gate.shared():
-            verdict = self._once(program)
+            verdict, died = self._once(program)
         if starved(verdict, program):
             with self._gate.alone():
-                verdict = self._once(program)
+                verdict, died = self._once(program)
             if verdict.status == "timeout":
                 verdict = replace(verdict, detail=f"{verdict.detail}, repeated alone")
-        self._kept().put(key, verdict)
+        if not died:  # a server that ended may be the machine's fault
+            self._kept().put(key, verdict)
         return verdict
 
     def close(self) -> None:
@@ -142,16 +143,17 @@ class Sandbox:
                 self._verdicts = Verdicts(self._cache_path)
             return self._verdicts
 
-    def _once(self, program: Program) -> Verdict:
+    def _once(self, program: Program) -> tuple[Verdict, bool]:
+        """The verdict on ``program``, and whether it is none because the server died."""
         worker = self._worker()
         try:
-            return judged(worker, program)
+            return judged(worker, program), False
         except WorkerDied as error:
             with self._lock:
                 self._workers.discard(worker)
             self._own.worker = None
             seconds = program.limits.seconds
-            return Verdict("timeout" if error.silent else "no verdict", str(error), worker.level, seconds, seconds)
+            return Verdict("timeout" if error.silent else "no verdict", str(error), worker.level, seconds, seconds), True
 
     def _worker(self) -> Worker:
         worker: Worker | None = getattr(self._own, "worker", None)

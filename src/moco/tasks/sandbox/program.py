@@ -12,7 +12,7 @@ from moco.core.seeds import digest
 Status = Literal["passed", "failed", "timeout", "crashed", "no verdict", "syntax", "refused"]
 Level = Literal["bwrap", "userns", "landlock", "rlimit", "container"]
 EVERY_STATUS: tuple[Status, ...] = get_args(Status)
-RULES = 1
+RULES = 2
 """Version of the judging rules; part of every cache key, raised when a change may change a verdict."""
 LONGEST_TEXT = 1 << 20
 """Characters of a solution or of tests; longer ones are refused."""

@@ -87,9 +87,11 @@ class Worker:
             raise
 
     def close(self) -> str:
-        """End every process of the server and remove its folder; returns the line of stderr that says why."""
+        """End every process of the server and remove its folder; returns the line of stderr that says why. Once is enough."""
         assert self._process.stdin and self._process.stdout and self._process.stderr
         atexit.unregister(self.close)
+        if self._process.stdout.closed:  # at the end of the interpreter the worker and its pool both come here
+            return ""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

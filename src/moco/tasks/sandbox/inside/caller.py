@@ -36,8 +36,9 @@ class Caller:
             raise self._end("no answer")
         named = {}
         for name, coded in found.items():
-            if coded == ["module", name] and name in sys.modules:
-                named[name] = sys.modules[name]
+            if isinstance(coded, list) and coded[:1] == ["module"]:  # by its own name only: tests import what they call otherwise
+                if coded == ["module", name] and name in sys.modules:
+                    named[name] = sys.modules[name]
             elif name in wanted and coded is not None:
                 value = self._decoded(coded)
                 named[name] = _function(name, value) if isinstance(value, wire.Remote) else value
@@ -114,9 +115,12 @@ def _function(name: str, remote: wire.Remote) -> Any:
 
 
 def _error(kind: Any, message: Any) -> BaseException:
-    """The built-in error of that name; SystemExit and its kin come as RuntimeError, so that they fail like any other."""
+    """The built-in error of that name; SystemExit and its kin come as RuntimeError, so that they fail like any other.
+
+    So does StopIteration: below a ``map`` or ``filter`` of the tests it would end their loop, and nothing would be checked.
+    """
     found = getattr(builtins, kind, None) if isinstance(kind, str) else None
-    if isinstance(found, type) and issubclass(found, Exception):
+    if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, StopIteration | StopAsyncIteration):
         try:
             return found(str(message))
         except TypeError:  # UnicodeDecodeError and its kin want more than a message

@@ -16,6 +16,7 @@ _LOAD, _JEQ, _JSET, _JGE, _AND, _RET = 0x20, 0x15, 0x45, 0x35, 0x54, 0x06
 _KILL, _ALLOW, _ERRNO = 0x80000000, 0x7FFF0000, 0x00050000
 _NR, _ARCH, _ARGS = 0, 4, 16
 _CLONE_THREAD, _O_TRUNC, _O_ACCMODE, _TIOCSTI, _TIOCLINUX = 0x10000, 0o1000, 3, 0x5412, 0x541C
+_FIOSETOWN, _SIOCSPGRP, _F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 0x8901, 0x8902, 8, 10, 15
 _X32 = 0x40000000
 
 
@@ -65,7 +66,8 @@ def _rule(name: str, pid: int) -> list[tuple[int, int, int, int]]:
         return [(_LOAD, 0, 0, _ARGS), (_JEQ, 1, 0, pid), refuse]
     if name == "prlimit64":  # its own limits only
         return [(_LOAD, 0, 0, _ARGS), (_JEQ, 2, 0, 0), (_JEQ, 1, 0, pid), refuse]
-    if name == "ioctl":  # never type into a terminal
-        return [(_LOAD, 0, 0, _ARGS + 8), (_JEQ, 1, 0, _TIOCSTI), (_JEQ, 0, 1, _TIOCLINUX), refuse]
+    if name in ("ioctl", "fcntl"):  # never type into a terminal; never have the kernel signal another process about a file
+        of_files = (_TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP) if name == "ioctl" else (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX)
+        return [(_LOAD, 0, 0, _ARGS + 8), *(line for number in of_files for line in ((_JEQ, 0, 1, number), refuse))]
     flags = _ARGS + (8 if name == "open" else 16)  # reading may not empty the file, which the first Landlock versions miss
     return [(_LOAD, 0, 0, flags), (_AND, 0, 0, _O_TRUNC | _O_ACCMODE), (_JEQ, 0, 1, _O_TRUNC), refuse]

@@ -58,5 +58,6 @@ JUDGED: dict[str, tuple[int | None, int | None]] = {
     "open": (2, None),
     "openat": (257, 56),
     "ioctl": (16, 29),
+    "fcntl": (72, 25),
 }
 """Refused for some arguments only; ``filters.program`` says which."""
