@@ -19,6 +19,7 @@ from moco.tasks.sandbox import Finding, Level, Limits, Program, Sandbox, Verdict
 from moco.tasks.sandbox.inside import filters, wire
 from moco.tasks.sandbox.inside.nursery import empty
 from moco.tasks.sandbox.levels import STRONG, launch, unavailable
+from moco.tasks.sandbox.records import Verdicts
 from moco.tasks.sandbox.worker import Worker
 
 At = Callable[[Level], Sandbox]
@@ -269,6 +270,14 @@ def test_verdicts_are_kept_and_damaged_ones_are_not_believed(sandbox: Sandbox, t
     own = Sandbox(level=sandbox.level, cache=file, workers=1)
     assert own.judge(program).passed
     own.close()
+
+
+def test_what_the_machine_may_have_killed_is_not_kept() -> None:
+    kept = Verdicts()
+    for detail, there in (("ended by signal 9", False), ("ended by signal 11", True)):
+        kept.put("key", Verdict("crashed", detail, "bwrap"))
+        assert (kept.get("key") is not None) is there
+    kept.close()
 
 
 def test_the_key_covers_everything_but_the_level() -> None:

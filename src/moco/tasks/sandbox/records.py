@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import sqlite3
 import threading
 from pathlib import Path
@@ -17,6 +18,8 @@ from moco.tasks.sandbox.program import EVERY_STATUS, Verdict
 
 SCHEMA_VERSION = 1
 KEPT = frozenset({"passed", "failed", "syntax", "no verdict", "crashed"})
+KILLED = f"ended by signal {int(signal.SIGKILL)}"
+"""Not kept: a machine that runs out of memory ends programs that way, and another run may go well."""
 FILE = "verdicts.sqlite"
 
 
@@ -63,7 +66,7 @@ class Verdicts:
 
     def put(self, key: str, verdict: Verdict) -> None:
         """Keep ``verdict`` if it is one that another run would repeat."""
-        if verdict.status not in KEPT or verdict.level == "rlimit":
+        if verdict.status not in KEPT or verdict.level == "rlimit" or verdict.detail == KILLED:
             return
         told = {"status": verdict.status, "detail": verdict.detail, "level": verdict.level}
         body = json.dumps({**told, "seconds": verdict.seconds, "cpu": verdict.cpu}, ensure_ascii=True)
