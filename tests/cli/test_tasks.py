@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Moco
 from tests.tasks.catalogue.places import NAMES, jsonl
 
 
-def test_all_tasks_are_listed_with_what_is_known_without_data(moco: Moco) -> None:
+def test_all_tasks_are_listed_with_what_is_known_without_data(moco: Moco, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")  # a narrow terminal folds names
     every = {one["name"]: one for one in json.loads(moco("tasks", "--json").out)}
     assert set(NAMES) <= set(every) and "playground/mixed" in every
     assert all(every[name][key] for name in every for key in ("kind", "metric", "licence", "sources"))
