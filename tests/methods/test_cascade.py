@@ -162,6 +162,37 @@ def test_posthoc_learns_when_a_member_is_right() -> None:
         ask("cascade", pool, confidence="posthoc")
 
 
+def test_the_log_says_what_a_confidence_is_worth_where_labels_are_read() -> None:
+    """Sure of the even questions (e^-.1), unsure of the odd ones (e^-2); right: 0, 2, 4, 5 of 8. The last one's is not used."""
+
+    def pool() -> Pool:
+        cheap = member("a", "Answer: A", lambda r: -2.0 if number(r) % 2 else -0.1)
+        return pool_with(cheap, member("b", "Answer: B", -1), costs=(1, 9))
+
+    task = task_of("A", dev="ACABAABB")
+    found = fitted("cascade", pool(), task, thresholds="optimize").log[-1]["cascade"]["confidence"]
+    surely, hardly = math.exp(-0.1), math.exp(-2)
+    pairs = [(a, b) for a in (1, 1, 1, 0) for b in (0, 0, 0, 1)]  # sure or not: the right answers, the wrong ones
+    assert found["a"]["auroc"] == pytest.approx(sum((a > b) + 0.5 * (a == b) for a, b in pairs) / 16)
+    right = [0, 0, 1, 0, 1, 1, 1, 0]  # by rising confidence: 1, 3, 5, 7, then 0, 2, 4, 6
+    errors = [abs((hardly if i < 4 else surely) - r) for i, r in enumerate(right)]
+    assert found == {"a": {"n": 8, "auroc": found["a"]["auroc"], "calibration error": pytest.approx(sum(errors) / 8, abs=1e-6)}}
+    assert "confidence" not in fitted("cascade", pool(), task).log[-1]["cascade"], "the rate rule reads no labels"
+    learned = fitted("cascade", pool(), task, confidence="posthoc").log[-1]["cascade"]["confidence"]["a"]
+    assert learned["n"] == 8 and 0 <= learned["calibration error"] <= 1
+
+
+def test_a_confidence_that_nobody_is_wrong_about_or_that_a_failure_lacks_has_no_worth() -> None:
+    def reply(r: Request) -> str:
+        if number(r) == 2:
+            raise ContextOverflow("too long")
+        return "Answer: A"
+
+    pool = pool_with(member("a", reply, -0.1), member("b", "Answer: A", -1))
+    found = fitted("cascade", pool, task_of("A", dev="AAAA"), thresholds="optimize").log[-1]["cascade"]["confidence"]["a"]
+    assert found == {"n": 3, "auroc": None, "calibration error": pytest.approx(1 - math.exp(-0.1), abs=1e-6)}
+
+
 def test_a_fitted_cascade_is_saved_and_loaded(tmp_path: Path) -> None:
     for options in ({"quantile": 1}, {"confidence": "posthoc"}, {"order": "cost"}):
         make = lambda: three(lambda r: -0.1 * number(r), -0.5, -1)  # noqa: E731

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from moco.routers.thresholds import Simulation, quantile_threshold, simulate
+from moco.routers.thresholds import ACCEPT, DEFER, Simulation, quantile_threshold, simulate
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 SHARES = tuple(i / 10 for i in range(11))
@@ -43,6 +43,20 @@ def curve(scores: Floats, costs: Floats, confidences: Floats, quantiles: Sequenc
         cuts = rate_thresholds(confidences, [quantile] * (len(scores) - 1))
         points.append(Point(quantile, cuts, simulate(scores, costs, confidences, cuts)))
     return points
+
+
+def sweep(scores: Floats, costs: Floats, confidences: Floats, given: Sequence[float] = (), most: int = 200) -> list[Point]:
+    """A chain of two at every threshold that its outcomes tell apart, from `ACCEPT` to `DEFER`; ``quantile``: share passed on.
+
+    ``scores`` and ``costs`` are [2, example], ``confidences`` (example,) those of the first stage, -inf where unusable. Of more
+    than ``most`` distinct confidences as many are taken, evenly by rank; thresholds ``given`` are always there.
+    """
+    cuts = np.unique(confidences[np.isfinite(confidences)])
+    if len(cuts) > most:
+        cuts = cuts[np.linspace(0, len(cuts) - 1, most).round().astype(int)]
+    every = [ACCEPT, *np.unique([*cuts, *given]).tolist(), DEFER]
+    stages = confidences[None]
+    return [Point(float((confidences < cut).mean()), (cut,), simulate(scores, costs, stages, (cut,))) for cut in every]
 
 
 def area(points: Sequence[Point]) -> float:

@@ -6,13 +6,14 @@ draw curves here; no router ever sees them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from moco.routers import best, cost_to_reach, gap_recovered
+from moco.routers import best, cost_to_reach, gap_recovered, oracle_deferral, random_deferral
+from moco.routers.curves import sweep
 from moco.study.cell import read_lines
 from moco.study.study import RunData
 
@@ -22,6 +23,8 @@ Outcomes = Mapping[str, Mapping[str, Any]]
 WEIGHTS = 40
 """Points of a curve between its ends."""
 SHARES = {"20": 0.2, "50": 0.5, "80": 0.8}
+ASKED_OTHERWISE = ("self_consistency", "verbal")
+"""Confidences of a cascade for which its stages are asked otherwise than a member alone."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,17 @@ class Curve:
 
     What the router itself reads and writes to decide is part of the cost of every point.
 
+    A cascade of two members has a point for every threshold of the first, from accepting all (the first member) to accepting
+    none (the second alone, the first is not asked); thresholds that differ between seeds are one there, so its own point lies
+    on the curve for sure in a run of one seed. ``random`` and ``oracle`` are the same chain passing on the same shares of the
+    questions by chance, and those that gain most by it, both at the mean costs of the stages. It has one point, and no such
+    lines, where other thresholds cannot be known from the run: with more stages (a later stage told no confidence of what never
+    reached it), where the run accepted everything or nothing by a threshold or never reached the second stage, and with
+    `self_consistency`, `verbal` or sampling of its own, where stages answer otherwise than the members alone.
+
     Costs are tokens per query times the members' ``cost``. ``apgr`` and ``cpt`` (by percent of the gap) are relative to the weak
-    and the strong member, None where the gap or the curve does not allow them. A router whose reasons hold no score of every
-    candidate has one point.
+    and the strong member, None where the gap or the curve does not allow them. Any other router whose reasons hold no score
+    of every candidate has one point.
     """
 
     label: str
@@ -41,6 +52,8 @@ class Curve:
     points: tuple[tuple[float, float], ...]
     apgr: float | None
     cpt: dict[str, float | None]
+    random: tuple[tuple[float, float], ...] = ()
+    oracle: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,13 @@ def tradeoffs(run: RunData) -> list[Tradeoff]:
 
 def compare_routers(run: RunData, cells: Sequence[tuple[Mapping[str, Any], Outcomes]]) -> list[Tradeoff]:
     """As `tradeoffs`, from outcomes that were read already: pairs of a cell of results.json and its outcomes."""
-    prices = {m["name"]: 1.0 if m.get("cost") is None else float(m["cost"]) for m in run.manifest["config"].get("pool") or ()}
+    config = run.manifest["config"]
+    prices = {m["name"]: 1.0 if m.get("cost") is None else float(m["cost"]) for m in config.get("pool") or ()}
+    otherwise = {
+        m["label"]
+        for m in config.get("methods") or ()
+        if m["options"].get("confidence") in ASKED_OTHERWISE or any(v is not None for v in (m.get("sampling") or {}).values())
+    }
 
     def cost_of(about: Mapping[str, Any]) -> Callable[[str, Mapping[str, Any]], float]:
         calls: dict[str, Any] | None = None
@@ -92,7 +111,8 @@ def compare_routers(run: RunData, cells: Sequence[tuple[Mapping[str, Any], Outco
 
     out = []
     for task in run.results["tasks"]:
-        found = _task(task, [(a, o) for a, o in cells if a["task"] == task], run.results["best_on_dev"].get(task, {}), cost_of)
+        mine = [(a, o) for a, o in cells if a["task"] == task]
+        found = _task(task, mine, run.results["best_on_dev"].get(task, {}), cost_of, otherwise)
         if found is not None:
             out.append(found)
     return out
@@ -103,6 +123,7 @@ def _task(
     cells: Sequence[tuple[Mapping[str, Any], Outcomes]],
     best_on_dev: Mapping[str, str],
     cost_of: Callable[[Mapping[str, Any]], Callable[[str, Mapping[str, Any]], float]],
+    otherwise: Collection[str],
 ) -> Tradeoff | None:
     alone: dict[str, dict[int, tuple[Mapping[str, Any], Outcomes]]] = {}
     routed: dict[str, list[tuple[Mapping[str, Any], Outcomes]]] = {}
@@ -132,7 +153,7 @@ def _task(
     oracle = ends.curve("oracle", _sweep(scores, mean_cost, scores, costs), oracle_cost, float(scores.max(axis=1).mean()))
     curves = []
     for label, group in routed.items():
-        found = _router(label, group, names, place, scores, costs, ends, cost_of)
+        found = _router(label, group, names, place, scores, costs, ends, cost_of, label not in otherwise)
         if found is not None:
             curves.append(found)
     singles = tuple(zip(names, mean_cost.tolist(), mean_score.tolist(), strict=True))
@@ -170,9 +191,11 @@ def _router(
     costs: Floats,
     ends: Ends,
     cost_of: Callable[[Mapping[str, Any]], Callable[[str, Mapping[str, Any]], float]],
+    plain: bool,
 ) -> Curve | None:
-    """A router's own point, and its curve where its reasons score every candidate."""
+    """A router's own point, and its curve where its reasons tell it; ``plain``: it asks its members as they are asked alone."""
     own: list[tuple[float, float]] = []
+    walks: list[Walk] = []
     told: list[list[float]] = []
     prices: list[list[float]] = []
     deciding: list[float] = []
@@ -185,6 +208,8 @@ def _router(
             if outcome["score"] is None or (about["seed"], item) not in place:
                 continue
             own.append((cost(item, outcome), outcome["score"]))
+            if about.get("method") == "cascade" and (steps := outcome["reason"].get("steps")):
+                walks.append(Walk(place[about["seed"], item], steps, *own[-1]))
             said = outcome["reason"].get("scores")
             if not isinstance(said, Mapping) or not set(said) <= set(names) or len(said) < 2:
                 scored = False
@@ -208,7 +233,74 @@ def _router(
         overhead = round(float(np.mean(deciding)), 9)
         swept = _sweep(np.array(told), np.mean(prices, axis=0), scores[part], costs[part])
         points = [(c + overhead, s) for c, s in swept]
-    return ends.curve(label, points, cost, score)
+    chain = two_stages(walks, names, scores, costs) if plain and len(walks) == len(own) else None
+    return ends.curve(label, points, cost, score) if chain is None else chain.curve(label, ends, cost, score)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What a cascade did with one question (``row`` of the members' outcomes), stage by stage."""
+
+    row: int
+    steps: Sequence[Mapping[str, Any]]
+    cost: float
+    score: float
+
+
+@dataclass(frozen=True)
+class TwoStages:
+    """A cascade of two: [2, question] scores and costs (what finding the confidence cost included), and the confidences."""
+
+    scores: Floats
+    costs: Floats
+    sure: Floats
+    thresholds: tuple[float, ...]
+
+    def curve(self, label: str, ends: Ends, cost: float, score: float) -> Curve:
+        """Every threshold, and the two controls at the same shares."""
+        found = sweep(self.scores, self.costs, self.sure, self.thresholds)
+        points = sorted({(round(p.found.cost, 9), round(p.found.score, 9)) for p in found})
+        shares = sorted({p.quantile for p in found})
+        price, extra = self.costs.mean(axis=1).tolist()
+        first, last = self.scores
+        random, oracle = (
+            tuple((price + share * extra, control(first, last, share)) for share in shares)
+            for control in (random_deferral, oracle_deferral)
+        )
+        return replace(ends.curve(label, points, cost, score), random=random, oracle=oracle)
+
+
+def two_stages(walks: Sequence[Walk], names: Sequence[str], scores: Floats, costs: Floats) -> TwoStages | None:
+    """What a cascade would have done at any threshold of its first stage; None where the run does not tell (see `Curve`)."""
+    for walk in walks:
+        cut = walk.steps[0]["threshold"]  # none: infinite; the note of an answer that was accepted all the same is not kept
+        third = len(walk.steps) > 2 or (len(walk.steps) == 2 and walk.steps[1]["threshold"] is not None)
+        if cut is None or third:
+            return None
+    pairs = [{w.steps[stage]["member"] for w in walks if len(w.steps) > stage} for stage in (0, 1)]
+    if any(len(p) != 1 or not p <= set(names) for p in pairs):
+        return None
+    columns = [names.index(next(iter(p))) for p in pairs]
+    part = np.ix_([w.row for w in walks], columns)
+    alone, price = scores[part].T, costs[part].T
+    deferred = np.array([len(w.steps) == 2 for w in walks])
+    if not np.array_equal(np.where(deferred, alone[1], alone[0]), [w.score for w in walks]):
+        return None  # a stage did not answer as its member does alone
+    first = np.array([w.cost for w in walks]) - np.where(deferred, price[1], 0.0)
+    return TwoStages(
+        alone,
+        np.stack([first, price[1]]),
+        np.array([_sure(w.steps[0]) for w in walks]),
+        tuple(sorted({float(w.steps[0]["threshold"]) for w in walks})),
+    )
+
+
+def _sure(step: Mapping[str, Any]) -> float:
+    """The confidence of a stage on the side of its threshold on which it was: both were rounded. -inf where it was unusable."""
+    if step["confidence"] is None or step.get("note"):
+        return float("-inf")
+    sure, cut = float(step["confidence"]), float(step["threshold"])
+    return max(sure, cut) if step["accepted"] else min(sure, float(np.nextafter(cut, -np.inf)))
 
 
 def _sweep(told: Floats, price: Floats, scores: Floats, costs: Floats) -> list[tuple[float, float]]:

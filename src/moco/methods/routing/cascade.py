@@ -31,6 +31,8 @@ from moco.routers import (
     Look,
     Scorer,
     aside,
+    auroc,
+    calibration_error,
     check_keepable,
     check_source,
     even_odds,
@@ -61,12 +63,16 @@ Confidence = Literal[
 
 @dataclass(frozen=True)
 class Seen:
-    """One stage on dev: (example,) values to be compared with a threshold, scores, costs; and what judges its answers."""
+    """One stage on dev: (example,) values to be compared with a threshold, scores, costs; and what judges its answers.
+
+    ``worth`` tells what its confidence is worth, None where labels were not read.
+    """
 
     values: Floats
     scores: Floats
     costs: Floats
     scorer: Scorer | None
+    worth: dict[str, float | None] | None
 
 
 @register("cascade", level="routing", paper="arXiv:2404.10136", fit="optional")
@@ -84,6 +90,7 @@ class Cascade(Method):
         "order=search is FrugalGPT's joint search: every order of up to `depth` members with its thresholds, within the budget",
         "posthoc, scorer: thresholds are chosen on scores that are out of fold (5 folds)",
         "what a search found on dev is also estimated on folds that had no part in the choice (log: held-out score and cost)",
+        "where labels are read, the log has AUROC and expected calibration error of a stage's confidence on what it saw of dev",
         "margin: mean lead of the likeliest token over the second, from a second reading of the answer",
         "unfitted, a stage accepts from even odds on (probability 1/2 of its signal)",
         "deviates: posthoc is a logistic regression on 14 statistics of the log-probabilities",
@@ -171,15 +178,15 @@ class Cascade(Method):
         if self.confidence == "verbal":
             return  # nothing to learn: low or high is a decision already
         cuts: list[float] = []
-        scorers: list[Scorer | None] = []
+        stages: list[Seen] = []
         arrived = list(dev)
         for stage, (member, quantile) in enumerate(zip(chain, each(self.quantile, len(chain) - 1), strict=False)):
             seen = await self.stage(pool, member, stage, arrived, run)
-            scorers.append(seen.scorer)
+            stages.append(seen)
             open_to_choice = len(arrived) > 0 and not self.fixed  # where nobody arrives there is nothing to choose from
             cuts.append(quantile_threshold(seen.values, quantile) if open_to_choice else self.cuts(chain)[stage])
             arrived = [example for example, value in zip(arrived, seen.values, strict=True) if value < cuts[-1]]
-        self.learned(chain, cuts, scorers, run, {"passed on to the last": round(len(arrived) / len(dev), 6)})
+        self.learned(chain, cuts, stages, run, {"passed on to the last": round(len(arrived) / len(dev), 6)})
 
     async def fit_best(self, pool: Pool, chain: list[Member], dev: Examples, run: Run) -> None:
         """Everyone answers all of dev; thresholds, and with `search` the chain, are searched together."""
@@ -212,16 +219,19 @@ class Cascade(Method):
         chosen = [chain[i % len(chain)] for i in best.members]
         if searched:
             self.order_ = tuple(m.name for m in chosen)
-        scorers = [seen[i].scorer for i in best.members[:-1]]
-        self.learned(chosen, best.thresholds, scorers, run, {k: round(v, 6) for k, v in about.items()})
+        stages = [seen[i] for i in best.members[:-1]]
+        self.learned(chosen, best.thresholds, stages, run, {k: round(v, 6) for k, v in about.items()})
 
     def learned(
-        self, chain: list[Member], cuts: Sequence[float], scorers: list[Scorer | None], run: Run, about: dict[str, float]
+        self, chain: list[Member], cuts: Sequence[float], stages: Sequence[Seen], run: Run, about: dict[str, float]
     ) -> None:
-        """Keep what a fit found, and say so in its log."""
+        """Keep what a fit found, and say so in its log; ``stages`` are all but the last."""
         self.thresholds_ = None if self.fixed else tuple(cuts)
-        self.scorers_ = tuple(scorers) if self.confidence in LEARNED else None
-        run.log.append({"cascade": {"order": [m.name for m in chain], "thresholds": [finite(c) for c in cuts], **about}})
+        self.scorers_ = tuple(s.scorer for s in stages) if self.confidence in LEARNED else None
+        told: dict[str, Any] = {"order": [m.name for m in chain], "thresholds": [finite(c) for c in cuts], **about}
+        if worth := {m.name: s.worth for m, s in zip(chain, stages, strict=False) if s.worth is not None}:
+            told["confidence"] = worth
+        run.log.append({"cascade": told})
 
     async def stage(self, pool: Pool, member: Member, stage: int, dev: Examples, run: Run, *, last: bool = False) -> Seen:
         """What one stage does on dev; raises PoolError for a member that never tells how sure it is."""
@@ -246,7 +256,9 @@ class Cascade(Method):
                 where="cascade",
                 remedy="set confidence: self_consistency, or put it last",
             )
-        return Seen(np.array([look.value for look in looks]), scores, np.array([look.cost for look in looks]), scorer)
+        values = np.array([look.value for look in looks])
+        worth = worth_of(asker, member, values, scores) if labels and not last else None
+        return Seen(values, scores, np.array([look.cost for look in looks]), scorer, worth)
 
     async def answer(self, query: Query, pool: Pool) -> Answer:
         chain = self.chain(pool)
@@ -308,6 +320,14 @@ class Cascade(Method):
 def each(value: float | tuple[float, ...], stages: int) -> tuple[float, ...]:
     """One number for every stage."""
     return value if isinstance(value, tuple) else (value,) * stages
+
+
+def worth_of(asker: Asker, member: Member, values: Floats, scores: Floats) -> dict[str, float | None]:
+    """What a confidence is worth: AUROC, and expected calibration error as a probability, of the ``n`` answers that have one."""
+    known = np.isfinite(values)
+    sure = [p for v in values[known] if (p := asker.as_probability(member, float(v))) is not None]
+    error = calibration_error(sure, scores[known]) if sure else None
+    return {"n": len(sure), "auroc": finite(auroc(values[known], scores[known])), "calibration error": finite(error)}
 
 
 def finite(value: float | None) -> float | None:

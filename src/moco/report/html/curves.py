@@ -19,13 +19,18 @@ SIZES = ((920, 440), (360, 400))
 
 @dataclass(frozen=True)
 class Line:
-    """A router's curve as a path; ``style`` is the number of its class, empty ``path`` where it has one point only."""
+    """A router's curve as a path; ``style`` is the number of its class, empty ``path`` where it has one point only.
+
+    ``random`` and ``oracle`` are the controls of a cascade, empty for any other router.
+    """
 
     curve: Curve
     style: int
     path: str
     x: float
     y: float
+    random: str
+    oracle: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def draw(found: Tradeoff, width: int, height: int) -> Plot:
     left, right, top, bottom = 40, 14, 14, height - 40
     every = [found.oracle, *found.routers]
     spots = [*((c, s) for _, c, s in found.singles), found.random, *((r.cost, r.score) for r in every)]
-    spots += [p for r in every for p in r.points]
+    spots += [p for r in every for p in (*r.points, *r.random, *r.oracle)]
     across, up = axis([cost for cost, _ in spots]), axis([score for _, score in spots])
 
     def x(cost: float) -> float:
@@ -90,7 +95,10 @@ def draw(found: Tradeoff, width: int, height: int) -> Plot:
     points = [point(name, "member", *where) for name, where in single.items()]
     points += [point(r.label, "method", r.cost, r.score) for r in found.routers]
     marks = [(p.x - 6, p.y - 6, p.x + 6, p.y + 6) for p in points]
-    lines = [Line(r, i % STYLES, path(r.points), x(r.cost), y(r.score)) for i, r in enumerate(found.routers)]
+    lines = [
+        Line(r, i % STYLES, path(r.points), x(r.cost), y(r.score), path(r.random), path(r.oracle))
+        for i, r in enumerate(found.routers)
+    ]
     return Plot(
         width,
         height,
