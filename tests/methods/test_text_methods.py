@@ -14,7 +14,7 @@ from moco.core.types import Completion, Request, Usage
 from moco.models.pool import Pool
 from moco.models.store import Store
 from moco.testing import ScriptedModel
-from tests.methods.helpers import ask, pool_of, request
+from tests.methods.helpers import ask, pool_of, request, scripted
 
 TEXT: list[tuple[str, dict[str, Any]]] = [
     ("majority_vote", {}),
@@ -201,3 +201,17 @@ def test_documented_numbers_of_calls(method: str, options: dict[str, Any], calls
 
     pool = pool_of(*(member(letter) for letter in "ABCD"))
     assert ask(method, pool, **options).usage.calls == calls
+
+
+@pytest.mark.parametrize("method, options", [("structured_interaction", {}), ("multiagent_feedback", {"rounds": 2})])
+def test_the_judges_prompt_is_the_users(method: str, options: dict[str, Any]) -> None:
+    """With aggregate=judge the comparison is asked in the words that were given."""
+
+    def reply(letter: str) -> Callable[[Request], str]:
+        return lambda r: "FIRST" if "Pick one" in r.messages[-1].content else f"Answer: {letter}"
+
+    pool = pool_of(reply("A"), reply("B"))
+    words = "Pick one for {question}\n{answers}\n{first} or {second}?"
+    ask(method, pool, aggregate="judge", compare=words, **options)
+    asked = [r.messages[-1].content for name in "ab" for r in scripted(pool, name).requests]
+    assert sum(text.startswith("Pick one for Which?") for text in asked) == 2  # both orders

@@ -22,6 +22,7 @@ from moco.discussion.aggregation import COMBINE, Ending, Rule
 from moco.discussion.debate import History
 from moco.discussion.gathering import OnFailure, gather
 from moco.discussion.quoting import LINE, Form
+from moco.discussion.rankers import COMPARE, Manner
 from moco.discussion.reviews import REVIEW, REVISE, REVISE_CHAT, Reviewing, Selection, approves, reviewers_of
 from moco.discussion.rounds import EarlyStop, Talk, ends
 from moco.discussion.turns import take_all
@@ -33,8 +34,8 @@ class MultiagentFeedback(Method):
     """Members criticise each other's answers, authors revise, a vote decides; or a judge decides whether to answer."""
 
     cost = (
-        "n + (rounds - 1) n (f + 1) calls per query, f reviews each, fewer where all say OK; abstain 5 (self: 8; +2 if the judge "
-        "scores), compete 3"
+        "n + (rounds - 1) n (f + 1) calls per query, f reviews each, fewer where all say OK; +1 with a summary, +u(u-1) judge; "
+        "abstain 5 (self: 8; +2 if the judge scores), compete 3"
     )
     fidelity = (
         "a review shows the question and one answer, a revision its own answer and its reviews, in order of the reviewers",
@@ -115,6 +116,8 @@ class MultiagentFeedback(Method):
     """The turn of a revision with history=full: {feedback} and {task}."""
     summary: Annotated[str, COMBINE.option] = COMBINE.text
     """The prompt of the summary: {answers} to {task}."""
+    compare: Annotated[str, COMPARE.option] = COMPARE.text
+    """The prompt of the judge: two {answers} to {question}, one of which it calls {first} or {second}."""
     comment: Annotated[str, COMMENT.option] = COMMENT.text
     """The prompt of a comment in abstain: {answer} to {question}."""
     expertise: Annotated[str, EXPERTISE.option] = EXPERTISE.text
@@ -161,7 +164,8 @@ class MultiagentFeedback(Method):
             new = dict(zip(wanting, await self.ask(talk, pool, turns, "revise", cycle), strict=True))
             talk.rounds.append([new.get(a) or old for a, old in enumerate(talk.rounds[-1])])
         limits: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline, "form": self.quotes}
-        ending = Ending(self.aggregate, self.tie, self.skip_if_unanimous, COMBINE.but(self.summary), **limits)
+        words, judge = COMBINE.but(self.summary), Manner(COMPARE.but(self.compare))
+        ending = Ending(self.aggregate, self.tie, self.skip_if_unanimous, words, judge, **limits)
         decided = await ending.answer(query, pool, talk.rounds[-1], self.ranking_, len(talk.rounds))
         return replace(decided, reason={**decided.reason, **talk.record, "reviews": verdicts, **came.record})
 

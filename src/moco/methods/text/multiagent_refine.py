@@ -93,7 +93,7 @@ class MultiagentRefine(Method):
     digest: Annotated[str, DIGEST.option] = DIGEST.text
     """The prompt of summarize_peers: {peers} and {question}."""
     compare: Annotated[str, COMPARE.option] = COMPARE.text
-    """The prompt of the judge: two {answers} to {question}, and the {verdict}'s form."""
+    """The prompt of the judge: two {answers} to {question}, one of which it calls {first} or {second}."""
 
     ranking_: Ranking | None = None
 

@@ -21,6 +21,7 @@ from moco.discussion.aggregation import COMBINE, Ending
 from moco.discussion.debate import UPDATE, UPDATE_LAST, VERIFY, VERIFY_LAST, Debate, History
 from moco.discussion.gathering import Gathered, OnFailure, gather
 from moco.discussion.quoting import Form
+from moco.discussion.rankers import COMPARE, Manner
 from moco.discussion.rounds import Asking, EarlyStop, Isolated, converse
 from moco.discussion.topology import Graph, Shape, diameter, graph_of, hears
 from moco.discussion.turns import take_all
@@ -33,7 +34,7 @@ from moco.models.transcript import Recorder
 class StructuredInteraction(Method):
     """Members sit on a graph and update their answers from those of their neighbours, round by round; then a vote."""
 
-    cost = "n + m(rounds - 1) calls per query, m = agents that hear somebody; +1 with a summary; search: that per graph on dev"
+    cost = "n + m(rounds - 1) calls per query, m = agents that hear somebody; +1 with a summary, +u(u-1) judge; search: per graph"
     fidelity = (
         "chain, ring, tree, complete and star are the original's graphs; star is a hub and a ring through the others (a wheel)",
         "an update shows the agent's own last view and those of its neighbours, ascending; updates are synchronous",
@@ -102,6 +103,8 @@ class StructuredInteraction(Method):
     """The later messages of format=relcom: {own} view, {memory}, {peers} and {task}."""
     summary: Annotated[str, COMBINE.option] = COMBINE.text
     """The prompt of the summary: {answers} to {task}."""
+    compare: Annotated[str, COMPARE.option] = COMPARE.text
+    """The prompt of the judge: two {answers} to {question}, one of which it calls {first} or {second}."""
 
     ranking_: Ranking | None = None
     chosen_: str | None = None
@@ -168,7 +171,8 @@ class StructuredInteraction(Method):
             hub = drafts[max(range(len(drafts)), key=lambda a: central[a])]
             return answer_of(hub, reason={"rule": "hub"})
         limits: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline, "form": self.quotes}
-        rule = Ending(self.aggregate, self.tie, summary=COMBINE.but(self.summary), free="agent", **limits)
+        judge = Manner(COMPARE.but(self.compare))
+        rule = Ending(self.aggregate, self.tie, summary=COMBINE.but(self.summary), compare=judge, free="agent", **limits)
         return await rule.answer(query, pool, drafts, self.ranking_, round)
 
     def asking(self) -> Asking:
