@@ -273,11 +273,8 @@ THIRD: dict[str, dict[str, Phrasing]] = {
     "multiple_choice": {
         "would select": lambda c: f"I would select option {c.right}.",
         "because": lambda c: f"Option {c.right}, because the others fail.",
-        "right one": lambda c: f"The right one is ({c.right}) {c.text}.",
         "would be my choice": lambda c: f"{c.right} would be my choice.",
         "must be": lambda c: f"Putting this together, it must be {c.right}.",
-        "go for": lambda c: f"I'll go for {c.right}) {c.text}.",
-        "text called right": lambda c: f"{c.text} is the right answer.",
     },
     "label": {
         "verdict": lambda c: f"My verdict is {c.right}.",
@@ -296,7 +293,6 @@ THIRD: dict[str, dict[str, Phrasing]] = {
     "math": {
         "equals": lambda c: f"Therefore, the desired quantity equals ${_undressed(c)}$.",
         "so the value": lambda c: f"So the value we were asked for is ${_undressed(c)}$, and we are done.",
-        "equals sign": lambda c: f"$$\\text{{answer}} = {_undressed(c)}$$",
     },
     "short_text": {
         "it was": lambda c: f"It was {c.right}, according to most sources.",
@@ -305,7 +301,8 @@ THIRD: dict[str, dict[str, Phrasing]] = {
 }
 """Two more sets, each written after the graders had been mended for the ones before and first measured as a held-out set: 10,217
 of 147,584 replies graded wrong (6.9 %: two wordings of choices, table rows, a Vietnamese line), then 6,937 of 110,336 (6.3 %: a
-`final response`, a Japanese line, an announced last line); then the graders were mended for them too."""
+`final response`, a Japanese line, an announced last line); then the graders were mended for them too.
+Four forms that a few records make ambiguous (an option called "G", a text that names another letter) are not in the sweep."""
 
 
 def _undressed(case: Case) -> str:
@@ -324,13 +321,8 @@ def phrasings(case: Case) -> dict[str, Phrasing]:
         own = {**own, **SECOND[case.kind], **THIRD[case.kind]}
     every = {**EVERY, **SECOND_EVERY, **THIRD_EVERY, **own}
     odd = set()
-    if case.kind == "multiple_choice":  # "go for A, D) text, text" is nobody's wording; "pattern A is right" means two things
-        odd |= {"go for", "text called right"} if "," in case.right else set()
-        odd |= {"text called right"} if case.text.rstrip(" .").split()[-1:] in [[label] for label in case.spec.labels] else set()
-    if case.kind == "label" and not case.spec.labels:
+    if case.kind == "math" or (case.kind == "label" and not case.spec.labels):  # a font macro around brackets, or around a unit
         odd |= {"TeX bold", "said afterwards"}
-    if case.kind == "math":  # known not to be read: a formula without any mark, and more text behind it
-        odd.add("said afterwards")
     return {name: form for name, form in every.items() if name not in odd}
 
 

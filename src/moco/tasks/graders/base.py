@@ -139,7 +139,7 @@ CUE = re.compile(
         ["'”»*_)\]]*
         (?:\s+(?:choice|option|letter|label|number|correct[ae]?|richtige|final[e]?|corr?ett?a|esatta|giusta|exact[ae]|exata|juste|finale|الصحيحة)){0,2}
         ["'*_]*(?:,?\s+(?:here|then|therefore|thus|hence|we\s+want|overall|i\s+(?:choose|give|pick))\b,?){0,2}
-        (?:\s+(?:(?:that|which)\s+)?(?:i|we|you|one)(?:['’][a-z]+)?(?:\s+(?!(?:not|if|whether|or|but|is|are|was|were)\b)[a-z]+){1,6}?(?=\s+(?:is|are)\b)|(?:\s+(?!not\b)[a-z]+){1,3}(?=\s?:))?\s*
+        (?:\s+(?:(?:that|which)\s+)?(?:i|we|you|one)(?:['’][a-z]+)?(?:\s+(?!(?:not|if|whether|or|but|is|are|was|were)\b)[a-z]+){1,6}?(?=\s+(?:is|are)\b)|(?:\s+(?!(?:not|is|are|was|were|be|been|must|would|should|will|could|may|might|has)\b)[a-z]+){1,3}(?=\s?:))?\s*
         (?:[:：]+=?|=+>?|->|→|(?<=[ ])[-–—](?=[ ])|[*_#]*[ \t]*\n
           |(?:is|are|was|would\s+be|should\s+be|must\s+be|will\s+be|has\s+to\s+be|es|est|è|é|ist|lautet|adalah|to\s+be|là|to(?=:)|هي|هو|है|是|为|為|は|는|은|คือ)(?:(?<=[^\x00-\u02ff])|(?![A-Za-z]))
             (?:\s+(?:clearly|therefore|thus|then|definitely|indeed|most\s+likely|probably|simply|obviously|just))?

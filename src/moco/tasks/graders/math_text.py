@@ -74,6 +74,14 @@ def symbols(text: str) -> str:
 @lru_cache(maxsize=8192)
 def normal(text: str) -> str:
     """The normal form of one expression: the key of a math answer. Numbers have one form, words keep their blanks."""
+    for _ in range(5):  # what one pass bares (a blank gone, a macro opened) the next one reads
+        before, text = text, _once(text)
+        if before == text:
+            break
+    return text
+
+
+def _once(text: str) -> str:
     text = _dressed_down(symbols(text))
     for _ in range(3):  # unwrapping one layer may bare the next: a unit behind a font macro, a full stop behind a unit
         before, text = text, _dressed_down(text)
