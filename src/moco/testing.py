@@ -60,9 +60,7 @@ class ScriptedModel:
         said = self.reply if isinstance(self.reply, str) else self.reply(request)
         if isinstance(said, Completion):
             return said
-        prompt = " ".join(m.content for m in request.messages) + " " + (request.text or "") + " " + request.prefix
-        words = len(prompt.split()) + len(request.ids or ())
-        return Completion(said, usage=Usage(words, len(said.split()), 1))
+        return Completion(said, usage=Usage(_words(request), len(said.split()), 1))
 
     async def score(self, request: Request, continuation: str) -> TokenScores:
         """Raises ConfigError: a script has no probabilities (use TableModel)."""
@@ -75,6 +73,10 @@ class ScriptedModel:
             raise ConfigError(f"scripted model '{self.name}' gives no rewards", remedy="give it reward=...")
         return float(self._reward(request, text))
 
+    def reward_tokens(self, request: Request, text: str) -> int:
+        """Words that are read for a reward."""
+        return _words(request) + len(text.split())
+
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """[text, dimension]: the scripted numbers, scaled to length 1; raises ConfigError where none were given."""
         self.counters.generated += len(texts)
@@ -83,6 +85,15 @@ class ScriptedModel:
         found = np.asarray([self._embed(text) for text in texts], np.float32)
         unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), np.float32(1e-12))
         return unit
+
+    def embed_tokens(self, text: str) -> int:
+        """Words that are read of a text."""
+        return len(text.split())
+
+
+def _words(request: Request) -> int:
+    prompt = " ".join(m.content for m in request.messages) + " " + (request.text or "") + " " + request.prefix
+    return len(prompt.split()) + len(request.ids or ())
 
 
 class TableModel:

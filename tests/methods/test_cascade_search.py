@@ -12,6 +12,7 @@ import pytest
 from moco.collab import Fitted
 from moco.core.errors import ConfigError, PoolError
 from moco.core.types import Completion, Request, Usage
+from moco.models.cached import CachedModel
 from moco.models.pool import Pool
 from moco.models.store import Store
 from moco.routers import mean_margin
@@ -98,6 +99,17 @@ def test_a_text_scorer_learns_which_answers_to_which_questions_are_right(tmp_pat
         ask("cascade", pool, confidence="scorer", embedding="r")
 
 
+def test_reading_an_answer_to_score_it_is_part_of_what_a_stage_costs() -> None:
+    task, plain = two_kinds(dev=24, test=2), specialists((1, 5), names="rk")
+    encoder = ScriptedModel("encoder", embed=lambda text: [1.0, float("river" in text)])
+    aux = {"embedder": CachedModel(encoder, Store(None))}
+    costs = []
+    for pool, options in ((plain, {}), (specialists((1, 5), names="rk", aux=aux), {"embedding": "aux.embedder"})):
+        answers = routes(fitted("cascade", pool, task, confidence="scorer", quantile=0.5, **options), task)
+        costs.append(answers[0].reason["steps"][0]["cost"])
+    assert costs[0] == 12.0 and costs[1] > 12.0 + 5, "an answer to a question of some words has been read"
+
+
 # margins
 
 WORDS = ["Answer: ", "A", "B", "<eos>"]
@@ -140,7 +152,7 @@ def test_the_margin_of_a_real_model_is_that_of_its_distribution() -> None:
     async def run() -> tuple[Any, float | None]:
         bound = pool.bind(query, Recorder())
         draft = await bound.ask(0, query)
-        return draft, (await mean_margin(bound, query, draft, 0))[0]
+        return draft, (await mean_margin(bound, query, draft))[0]
 
     draft, found = asyncio.run(run())
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_path("alpha"))

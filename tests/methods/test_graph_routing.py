@@ -73,10 +73,11 @@ def test_cost_first_goes_to_the_cheap_model_where_effects_are_equal() -> None:
     assert {a.source for a in routes(done, task)} == {"cheap"}
 
 
-def test_few_dev_questions_go_to_the_best_on_dev_and_the_log_says_so() -> None:
+def test_few_dev_questions_go_to_the_best_on_dev_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
     task = two_kinds(dev=9)
     done = graph(task=task)
-    assert done.log[-1]["graph_routing"] == {"too few dev questions for a graph": 9, "all go to": "r"}
+    assert done.log[-1]["graph_routing"] == {"caution": "9 dev questions are too few for a graph: all go to 'r'"}
+    assert "9 dev questions are too few" in caplog.text
     assert {a.source for a in routes(done, task)} == {"r"}
 
 
@@ -103,6 +104,24 @@ def test_models_without_descriptions_need_to_be_told_so() -> None:
     assert given.log[-1]["graph_routing"]["epoch"] >= 1
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"descriptions": {"r": "knows rivers", "sums": "knows sums"}}, "no member 'sums'"),
+        ({"descriptions": {"rr": "knows rivers"}, "model_features": "onehot"}, "no member 'rr'"),
+        (
+            {"task_descriptions": {"multiple_choise": "a quiz"}},
+            "no kind of answer 'multiple_choise'.*did you mean 'multiple_choice'",
+        ),
+    ],
+)
+def test_descriptions_of_nobody_are_refused_before_anything_is_asked(options: dict[str, Any], said: str) -> None:
+    pool = specialists()
+    with pytest.raises(ConfigError, match=said):
+        graph(pool, **options)
+    assert not scripted(pool, "r").requests
+
+
 def test_scenarios_and_ties_decide_edges_as_specified() -> None:
     method = load_method("graph_routing", scenario="balance")
     from tests.routers.test_heads import outcomes_of
@@ -113,6 +132,9 @@ def test_scenarios_and_ties_decide_edges_as_specified() -> None:
     assert features[..., 1] == pytest.approx(cost), "to [0, 1] within each task"
     assert effect == pytest.approx(0.5 * found.scores - 0.5 * cost)
     assert (features[..., 0] == effect).all() and (features[..., 2] == found.scores).all()
+    rewards = outcomes_of([[1.0, 0.0], [-3.0, 5.0], [1.0, 2.0]])
+    _, features = method.edges(rewards, ["x", "y", "y"])  # type: ignore[attr-defined]
+    assert features[..., 2] == pytest.approx(np.array([[1, 0], [0, 1], [0.5, 0.625]])), "rewards by the range of their task"
 
 
 def test_a_held_out_estimate_is_made_on_request_and_never_reads_test() -> None:

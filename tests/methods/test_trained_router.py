@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from moco.collab import Fitted, load_method
-from moco.core.errors import ConfigError, MocoError, PoolError
-from moco.core.types import Request
+from moco.collab import Fitted, load_method, request_for
+from moco.core.errors import ConfigError, Fatal, MocoError, PoolError
+from moco.core.query import Query
+from moco.core.types import Completion, Request, Sampling, Usage
+from moco.models.cached import CachedModel
+from moco.models.pool import Pool
 from moco.models.protocol import Capabilities
 from moco.models.store import Store
 from moco.routers import HEADS
 from moco.testing import ScriptedModel
 from tests.methods.helpers import fitted, scripted
-from tests.methods.routed import routes, specialists, two_kinds
+from tests.methods.routed import knows, routes, specialists, two_kinds
 
 SMALL: dict[str, dict[str, Any]] = {"knn": {"neighbours": 3}, "mf": {"learning_rate": 0.01}}
 """What makes a head quick and able on a dozen questions."""
@@ -102,6 +105,52 @@ def test_the_share_of_the_strong_member_is_calibrated_on_held_out_dev() -> None:
     assert all(got >= wanted - 1e-9 for got, wanted in zip(shares, (0.25, 0.5, 0.75), strict=True)) and shares[0] < 1
 
 
+def test_a_share_that_equal_win_rates_do_not_allow_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Of one vote of all there are no surer questions: half of the calls cannot go anywhere, so all go to the strong member."""
+    task = two_kinds(dev=20)
+    done = router("knn", specialists((3, 1), names="ks"), task, strong_share=0.5, neighbours=20)
+    said = "100% of dev go to the strong member instead of 50%"
+    assert said in done.log[0]["trained_router"]["caution"] and said in caplog.text
+    reason = routes(done, task)[0].reason
+    assert reason["strong_share"] == {"wanted": 0.5, "on dev": 1.0} and "note" not in reason
+    caplog.clear()
+    fair = router("knn", specialists((3, 1), names="ks"), task, strong_share=0.5)
+    assert routes(fair, task)[0].reason["strong_share"]["on dev"] == 0.5 and not caplog.text
+
+
+def test_a_handful_of_dev_questions_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    task = two_kinds(dev=3)
+    done = router("knn", task=task)
+    assert "learned from 3 dev questions" in done.log[0]["trained_router"]["caution"] and "3 dev questions" in caplog.text
+    assert routes(done, task)[0].reason["note"] == "learned from 3 dev questions"
+    caplog.clear()
+    assert "note" not in routes(router("knn", task=two_kinds(dev=10)), task)[0].reason and not caplog.text
+
+
+def test_a_question_that_a_member_refuses_is_wrong_for_it_and_told() -> None:
+    def picky(r: Request) -> Completion:
+        if "Zagax" in r.messages[-1].content:
+            raise Fatal("refused", where="r")
+        return knows("river")(r)
+
+    task, pool = two_kinds(), specialists()
+    scripted(pool, "r").reply = picky
+    done = router("knn", pool, task)
+    assert {"dev_unanswered": {"r": 1}} in done.log
+    whole = router("knn", specialists(), task).log[-1]["trained_router"]["held out"]["oracle"]
+    assert done.log[-1]["trained_router"]["held out"]["oracle"] == pytest.approx(whole - 1 / 12, abs=1e-6)
+    routed = router("knn", pool, task, target="best").log[-1]["trained_router"]
+    assert 0 <= routed["held out"]["score"] <= 1
+
+
+@pytest.mark.parametrize("head", ALL)
+def test_identical_members_answer_as_one_alone(head: str) -> None:
+    task, store = two_kinds(), Store(None)
+    twins = Pool([{"model": ScriptedModel("m", knows("river")), "name": n} for n in "ab"], store=store)
+    alone = routes(fitted("single", twins, task, member="a"), task)
+    assert [a.text for a in routes(router(head, twins, task), task)] == [a.text for a in alone]
+
+
 def test_the_reason_holds_every_candidate_and_its_price() -> None:
     task = two_kinds()
     answer = routes(router("knn", specialists((1, 3)), task, cost_weight=0.2), task)[0]
@@ -156,7 +205,7 @@ def test_saved_and_loaded_it_decides_the_same_without_what_fitted_it(
     head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = two_kinds()
-    done = router(head, task=task, strong_share=0.5)
+    done = router(head, task=task, **({} if head == "elo" else {"strong_share": 0.5}))
     done.save(tmp_path)
     assert {f.name for f in tmp_path.iterdir()} == {"state.json", "state.safetensors", "method.json"}
     monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
@@ -193,6 +242,7 @@ def test_heads_that_are_language_models_are_refused_in_one_sentence(head: str) -
         ({"strong_share": 2}, "strong_share"),
         ({"head": "elo", "neighbours": 3}, "belongs to head knn"),
         ({"ties": "soft"}, "target: best"),
+        ({"head": "elo", "strong_share": 0.5}, "all or none of them go to the strong member"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_before_anything_is_asked(options: dict[str, Any], word: str) -> None:
@@ -214,7 +264,7 @@ def test_one_member_or_one_dev_question_is_enough_to_go_on() -> None:
         assert routes(router("knn", pool, task, strong_share=0.5), task)[0].text.startswith("Answer: ")
 
 
-@pytest.mark.parametrize("head", ["knn", "mf", "sw"])
+@pytest.mark.parametrize("head", ["knn", "mf", "sw", "logistic"])
 def test_permuting_the_pool_changes_no_route(head: str) -> None:
     task, costs = two_kinds(), {"r": 1.0, "s": 1.5, "k": 2.0}
     pools = [specialists([costs[n] for n in names], names=names) for names in ("rsk", "ksr")]
@@ -224,13 +274,19 @@ def test_permuting_the_pool_changes_no_route(head: str) -> None:
         assert a.reason["scores"] == pytest.approx(b.reason["scores"], abs=2e-6)
 
 
-def test_the_embedder_of_the_study_is_used_and_named() -> None:
-    class Encoder(ScriptedModel):
-        async def embed(self, texts: list[str]) -> Any:
-            return np.array([[1.0, "river" in t] for t in texts], np.float32)
-
-    encoder = Encoder("encoder", "")
-    encoder.capabilities = Capabilities(frozenset({"TEXT", "EMBED"}))
-    task = two_kinds()
-    answers = routes(router("knn", specialists(aux={"embedder": encoder}), task), task)
+def test_the_embedder_of_the_study_is_used_named_and_paid_for() -> None:
+    encoder = ScriptedModel("encoder", embed=lambda text: [1.0, float("river" in text)])
+    aux = {"embedder": CachedModel(encoder, Store(None))}
+    task, pool = two_kinds(), specialists(aux=aux)
+    done = router("knn", pool, task)
+    answers = routes(done, task)
     assert [a.source for a in answers] == ["r", "s"] * 2 and answers[0].reason["embedding"] == "aux.embedder"
+    assert [(c.member, c.tag.stage) for c in answers[0].calls] == [("embedder", "embed"), ("r", "answer")]
+    words = [len(Query.of(request_for(task, r, Sampling())).question.split()) for r in [*task.dev, *task.test]]
+    assert answers[0].usage == Usage(10 + words[len(task.dev)], 2, 2), "the member's own and the words that the embedder read"
+    plain = router("knn", specialists(), task).log[-1]["trained_router"]["held out"]["cost"]
+    mean = np.mean(words[: len(task.dev)])
+    assert done.log[-1]["trained_router"]["held out"]["cost"] == pytest.approx(plain + mean, abs=1e-5)
+    read = encoder.counters.generated
+    assert [a.usage for a in routes(router("knn", specialists(aux=aux), task), task)] == [a.usage for a in answers]
+    assert encoder.counters.generated == read, "on a warm store nothing is embedded, and it counts the same"

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moco.core.errors import ConfigError, PoolError
-from moco.core.types import Request
+from moco.core.types import Request, Usage
 from moco.models.embedding import SentenceEncoder, recipe_of
 from moco.models.embedding_hashed import HashedEmbedder, hashed
 from moco.models.pool import Pool
@@ -133,9 +133,12 @@ def test_a_pool_keeps_vectors_in_its_store(tmp_path: Path) -> None:
     model: Any = Pool([ScriptedModel("a", "x")], store=store, aux={"embedder": str(folder)}).aux.embedder
     first = embed(model, [*TEXTS, *TEXTS])
     assert model.paid_calls == len(TEXTS) and (first[: len(TEXTS)] == first[len(TEXTS) :]).all()
+    read = model.model.counters.prompt_tokens
+    assert read == model.paid_tokens == sum(model.model.embed_tokens(text) for text in TEXTS) > 0
     store.close()
     again: Any = Pool([ScriptedModel("a", "x")], store=Store(file), aux={"embedder": str(folder)}).aux.embedder
     assert (embed(again, TEXTS) == first[: len(TEXTS)]).all() and again.paid_calls == 0 and again.model.counters.forwards == 0
+    assert asyncio.run(again.embedded(TEXTS))[1] == Usage(read, 0, 1), "it costs the same, as from an empty store"
     assert embed(again, []).shape == (0, 0)
 
 

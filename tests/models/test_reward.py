@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from moco.core.errors import ConfigError, ContextOverflow, Fatal, PoolError
-from moco.core.types import Message, Request, messages_of
+from moco.core.query import Query
+from moco.core.types import Message, Request, Usage, messages_of
 from moco.models.member import build_helper
 from moco.models.pool import Pool
 from moco.models.reward import RewardModel
 from moco.models.store import Store
+from moco.models.transcript import Recorder
 from moco.testing import ScriptedModel
 from tests.models.encoders import save_bert, save_llama_reward
 
@@ -98,7 +100,7 @@ def test_faults_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="saved as LlamaForCausalLM"):
         RewardModel(save_llama_reward(tmp_path / "lm", causal=True), name="rm")
     three = save_bert(tmp_path / "three", labels={0: "bad", 1: "good", 2: "odd"})
-    with pytest.raises(ConfigError, match=r"has 3 outputs; remedy: say which one is the reward: \{model: \.\.\., label: bad\}"):
+    with pytest.raises(ConfigError, match=r"has 3 outputs; remedy: say which one is to be read: \{model: \.\.\., label: bad\}"):
         RewardModel(three, name="rm")
     with pytest.raises(ConfigError, match="no output 'goood'; remedy: did you mean 'good'"):
         RewardModel(three, name="rm", label="goood")
@@ -157,6 +159,23 @@ def test_a_pool_keeps_rewards_in_its_store(tmp_path: Path) -> None:
     assert rewards(again, ANSWERS) == first[: len(ANSWERS)] and again.paid_calls == 0
     assert again.model.counters.forwards == 0, "a warm store loads nothing"
     assert rewards(again, ["no"], QUESTION.but(messages=messages_of("what ?")))[0] != first[3] and again.paid_calls == 1
+
+
+def test_a_reward_in_a_pool_is_a_call_with_the_tokens_it_read(tmp_path: Path) -> None:
+    """The same whether it was read now or is a row of the store."""
+    folder, file = save_llama_reward(tmp_path / "rm"), tmp_path / "store.sqlite"
+    seen = []
+    for _ in range(2):
+        store, recorder = Store(file), Recorder()
+        pool = Pool([ScriptedModel("a", "x")], store=store, aux={"reward": str(folder)}).bind(Query.of(QUESTION), recorder)
+        found = asyncio.run(pool.reward(QUESTION, "rome ."))
+        store.close()
+        assert found == pytest.approx(rewards(pool.aux.reward, ["rome ."])[0])
+        (call,) = recorder.calls
+        seen.append((call.id, call.text, recorder.usage))
+    model = RewardModel(folder, name="rm", device="cpu")
+    assert seen[0] == seen[1] and seen[0][2] == Usage(len(model.row(QUESTION, "rome .")[0]), 0, 1)
+    assert seen[0][:2] == ("reward.0.reward.0", f"rome .: {found:.4f}")
 
 
 def test_scripted_rewards_are_stored_too() -> None:

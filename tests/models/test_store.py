@@ -21,7 +21,7 @@ from moco.core.types import Call, Completion, Request, Tag, Usage, messages_of
 from moco.models import leases
 from moco.models.cached import CachedModel
 from moco.models.protocol import StoreKey
-from moco.models.store import Store, completion_from_json, completion_to_json
+from moco.models.store import Store, completion_from_json, completion_to_json, default_home
 from moco.testing import ScriptedModel
 
 FULL = Completion(
@@ -77,8 +77,8 @@ def test_every_flipped_bit_is_a_miss(tmp_path_factory: pytest.TempPathFactory, w
     db.commit()
     db.close()
     again = Store(path)
-    assert again.get(StoreKey("a", 1)) is None
-    assert again.damaged == 1
+    assert again.get(StoreKey("a", 1)) is None and again.get(StoreKey("a", 1), counted=False) is None
+    assert again.damaged == 1, "looked at twice, told of once"
     assert again.verify() == (1, 1)
     assert again.verify() == (0, 0)
 
@@ -88,6 +88,33 @@ def test_what_is_no_store_is_said(tmp_path: Path) -> None:
     path.write_text("this is not a database, and long enough to be read as one" * 20)
     with pytest.raises(CacheError, match="cannot open the store"):
         Store(path)
+
+
+def test_a_file_that_is_damaged_as_a_whole_is_said_by_every_way_to_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    store = Store(path)
+    for i in range(300):
+        store.put(StoreKey(str(i), 0), Completion(f"text {i} " * 20))
+    store.close()
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xff" * (path.stat().st_size - 8192))
+    again = Store(path)
+    for read in (again.verify, again.stats, again.clear, lambda: [again.get(StoreKey(str(i), 0)) for i in range(300)]):
+        with pytest.raises(CacheError, match="cannot read the store") as caught:
+            read()
+        assert "remove the file" in caught.value.remedy
+
+
+def test_without_a_home_folder_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("MOCO_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(CacheError, match="no home folder") as caught:
+        default_home()
+    assert "MOCO_HOME" in caught.value.remedy
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

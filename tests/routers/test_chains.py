@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from moco.core.errors import ConfigError
-from moco.routers import Aim, Chain, held_out, search_chain
+from moco.routers import Aim, Chain, Simulation, chains, held_out, search_chain, simulate
 from tests.routers.test_thresholds import chain as outcomes
 from tests.routers.test_thresholds import slow
 
@@ -41,6 +41,48 @@ def test_a_cheaper_chain_is_taken_among_equals_and_what_is_enough_is_enough() ->
     three_quarters = search_chain(scores, costs, confidences, Aim(enough=0.75), 3)
     found = three_quarters.run(scores, costs, confidences)
     assert found.score == 0.75 and found.cost == pytest.approx(1 + 3 / 2) and three_quarters.members == (0, 1)
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_the_beam_finds_nearly_what_all_orders_hold(kind: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of twelve searches among six members at most one ends on another chain, and none loses more than two questions of 50."""
+    losses = []
+    for seed in range(4):
+        scores, costs, confidences = outcomes(6, 50, seed=10 * kind + seed)
+        costs = costs[np.random.default_rng(seed).permutation(6)] / costs.max()
+        aim = (Aim(), Aim(0.1), Aim(cost_weight=0.5))[kind]
+        every = search_chain(scores, costs, confidences, aim, 3)
+        with monkeypatch.context() as few:
+            few.setattr(chains, "ORDERS", 36)
+            few.setattr(chains, "BEAM", 40)
+            beam = search_chain(scores, costs, confidences, aim, 3)
+        one, two = (aim.worth(f.score, f.cost)[0] for f in (c.run(scores, costs, confidences) for c in (every, beam)))
+        losses.append(float(one - two))
+    assert sum(loss > 0 for loss in losses) <= 1 and max(losses) <= 2 / 50
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_search_is_worse_than_any_member_alone_or_any_pair(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chains, "ORDERS", 0)
+    monkeypatch.setattr(chains, "BEAM", 1)
+    scores, costs, confidences = outcomes(7, 40, seed=seed)
+    aim = Aim(cost_weight=1e-4)
+
+    def worth(found: Simulation) -> float:
+        return float(aim.worth(found.score, found.cost)[0])
+
+    best = search_chain(scores, costs, confidences, aim, 4)
+    for length in (1, 2):
+        for rows in map(list, itertools.permutations(range(7), length)):
+            part = scores[rows], costs[rows], confidences[rows]
+            assert worth(best.run(scores, costs, confidences)) >= worth(simulate(*part, aim.cut(*part)))
+    assert best == search_chain(scores, costs, confidences, aim, 4), "the same every time"
+
+
+def test_longer_orders_put_a_member_in_at_any_place_best_parents_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chains._longer([(0, 1)], 3) == [(0, 1, 2), (0, 2, 1), (2, 0, 1)]
+    monkeypatch.setattr(chains, "BEAM", 3)
+    assert chains._longer([(0, 1), (1, 0)], 3) == [(0, 1, 2), (0, 2, 1), (2, 0, 1)]
 
 
 def test_a_budget_below_everybody_is_refused() -> None:

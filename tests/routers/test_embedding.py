@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from moco.core.errors import ConfigError, PoolError
+from moco.core.query import Query
+from moco.core.types import Usage
 from moco.models.pool import Pool
 from moco.models.protocol import Capabilities
 from moco.models.store import Store
+from moco.models.transcript import Recorder
 from moco.routers import check_source, counted, learn_space
 from moco.testing import ScriptedModel
 from tests.methods.helpers import pool_of
@@ -84,6 +87,30 @@ def test_a_member_that_can_embed_is_taken_by_name() -> None:
     assert space_of(TEXTS, pool, "a")[0].source == "a"
     with pytest.raises(PoolError, match="'b' cannot embed"):
         space_of(TEXTS, pool, "b")
+
+
+def test_what_an_embedder_reads_is_a_call_with_its_tokens_also_from_the_store() -> None:
+    encoder, deaf = ScriptedModel("e", embed=lambda text: [len(text), 3.0]), Encoder("deaf")
+    deaf.embed_tokens = None  # type: ignore[method-assign, assignment]
+    for aux, tokens, calls in (({"embedder": encoder}, 4, 1), ({"embedder": deaf}, 0, 1), ({"embedder": "hashed"}, 0, 0)):
+        pool = Pool([ScriptedModel("a", "x")], store=Store(None), aux=aux)
+        for _ in range(2):
+            recorder = Recorder()
+            bound = pool.bind(Query.of("What is 17 + 25?"), recorder)
+            vectors, usage = asyncio.run(bound.helper("embedder").embed(0, ["one two", "three four", "one two"]))
+            assert len(vectors) == 3 and (vectors[0] == vectors[2]).all(), "the same text is read once"
+            assert usage == recorder.usage == Usage(tokens, 0, calls)
+            assert [(c.member, c.tag.stage) for c in recorder.calls] == [("embedder", "embed")] * calls
+        assert pool.aux.embedder.paid_tokens == tokens  # type: ignore[union-attr]
+    with pytest.raises(PoolError, match="'a' cannot embed texts"):
+        asyncio.run(Pool([ScriptedModel("a", "x")], store=Store(None)).embed("a", ["one"]))
+
+
+def test_the_price_of_a_text_is_that_of_who_embeds() -> None:
+    entry = {"model": ScriptedModel("a", embed=lambda text: [len(text), 3.0]), "name": "a", "cost": 3.0}
+    pool = Pool([entry], store=Store(None))
+    assert space_of(["one two", "three four five six", "one two"], pool, "a")[0].price == pytest.approx(3.0 * (2 + 4) / 2)
+    assert space_of(TEXTS)[0].price == 0
 
 
 def test_an_embedder_that_cannot_embed_is_refused_before_anything_runs() -> None:

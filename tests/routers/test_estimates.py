@@ -1,4 +1,4 @@
-"""Logistic scorer, calibration, curves with their controls, and costs."""
+"""Logistic scorer, calibration and costs."""
 
 from __future__ import annotations
 
@@ -6,22 +6,16 @@ import asyncio
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from moco.collab import Fitted, load_method
 from moco.core.types import Usage
 from moco.models.pool import Pool
 from moco.models.store import Store
 from moco.routers import (
-    area,
     auroc,
     calibration_error,
     cross_fitted,
-    curve,
     fit_logistic,
-    oracle_deferral,
-    random_deferral,
     reliability,
     spent,
     told,
@@ -83,24 +77,6 @@ def test_reliability_bins_hold_everything_once() -> None:
     assert [b.n for b in bins] == [2, 2]
     assert [b.confidence for b in bins] == pytest.approx([0.2, 0.7]) and [b.score for b in bins] == [0.0, 1.0]
     assert calibration_error([0.9, 0.1, 0.5, 0.3], [1, 0, 1, 0], bins=2) == pytest.approx(0.25)
-
-
-@given(st.integers(0, 100))
-def test_a_curve_lies_between_its_controls(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    n = 40
-    scores = (rng.random((2, n)) < [[0.4], [0.8]]).astype(float)
-    costs = np.array([[1.0] * n, [4.0] * n])
-    points = curve(scores, costs, rng.random((2, n)))
-    assert points[0].found.score == pytest.approx(scores[0].mean()) and points[-1].found.score == pytest.approx(scores[1].mean())
-    assert points[0].found.cost == 1.0 and points[-1].found.cost == 4.0, "who is never believed is not asked"
-    for point in points:
-        share = point.found.share[1]
-        assert point.found.score <= oracle_deferral(scores[0], scores[1], share) + 1e-9
-    middle = points[5].found.share[1]
-    chance = random_deferral(scores[0], scores[1], middle)
-    assert min(scores[0].mean(), scores[1].mean()) - 1e-9 <= chance <= max(scores[0].mean(), scores[1].mean()) + 1e-9
-    assert min(p.found.score for p in points) - 1e-9 <= area(points) <= max(p.found.score for p in points) + 1e-9
 
 
 def test_an_answer_costs_the_tokens_of_whoever_wrote_it() -> None:

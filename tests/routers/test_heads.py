@@ -155,7 +155,7 @@ def test_against_routellm_apgr_and_cpt(vectors: dict[str, Any]) -> None:
     case = vectors["apgr_and_cpt"]
     share, quality = np.array(case["curve"]["strong_percentage"]) / 100, np.array(case["curve"]["accuracy"])
     weak, strong = case["weak_accuracy"], case["strong_accuracy"]
-    assert area_under(share, quality) == pytest.approx(case["result"]["AUC"])
+    assert area_under(share, quality, weak) == pytest.approx(case["result"]["AUC"])
     assert gap_recovered(share, quality, weak, strong) == pytest.approx(case["result"]["APGR"])
     for name in ("20", "50", "80"):
         reached = cost_to_reach(share, quality, weak, strong, int(name) / 100)
@@ -182,11 +182,21 @@ def test_the_strong_member_is_measured_against_the_best_other() -> None:
 
 def test_apgr_and_cpt_by_hand() -> None:
     share, quality = [0.0, 0.5, 1.0], [0.5, 0.8, 0.9]
-    assert area_under(share, quality) == pytest.approx((0.65 + 0.85) / 2)
+    assert area_under(share, quality, 0.5) == pytest.approx((0.65 + 0.85) / 2)
     assert gap_recovered(share, quality, 0.5, 0.9) == pytest.approx(0.625)
     assert cost_to_reach(share, quality, 0.5, 0.9, 0.5) == pytest.approx(0.5 * 0.2 / 0.3)
     assert gap_recovered([0.0, 1.0], [0.5, 0.9], 0.5, 0.9) == pytest.approx(0.5), "routing at random"
     assert gap_recovered(share, quality, 0.9, 0.5) is None and cost_to_reach(share, [0.5, 0.5, 0.5], 0.5, 0.9, 0.2) is None
+
+
+def test_below_its_first_cost_a_router_is_worth_the_weak_member() -> None:
+    """From 0.2 on 0.8, at 0.6 and beyond 0.9: 0.2 x 0.5 + 0.4 x 0.85 + 0.4 x 0.9."""
+    dear = [0.2, 0.6], [0.8, 0.9]
+    assert area_under(*dear, 0.5) == pytest.approx(0.1 + 0.34 + 0.36)
+    assert gap_recovered(*dear, 0.5, 0.9) == pytest.approx((0.8 - 0.5) / 0.4)
+    assert cost_to_reach(*dear, 0.5, 0.9, 0.2) == 0.2, "not for less than it costs"
+    assert gap_recovered([1.2], [0.9], 0.5, 0.9) == 0.0, "for that the strong member itself can be had"
+    assert area_under([-0.5, 0.5], [0.4, 0.8], 0.1) == pytest.approx(0.35 + 0.4), "cheaper than the weak one counts from 0"
 
 
 @given(st.lists(st.tuples(st.integers(0, 10), st.floats(0, 1)), min_size=1, max_size=12), st.floats(0.05, 1))
@@ -194,7 +204,7 @@ def test_what_cpt_promises_is_on_the_curve(points: list[tuple[int, float]], shar
     cost, quality = [c / 10 for c, _ in points], [q for _, q in points]
     reached = cost_to_reach(cost, quality, 0.0, 1.0, share)
     assert (reached is None) == (max(quality) < share - 1e-12)
-    assert min(quality) - 1e-9 <= area_under(cost, quality) <= max(quality) + 1e-9
+    assert min(quality) - 1e-9 <= area_under(cost, quality, quality[0]) <= max(quality) + 1e-9
 
 
 # choice

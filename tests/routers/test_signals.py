@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moco.core.types import Completion, Request, Sampling, messages_of
+from moco.models.pool import Pool
+from moco.models.store import Store
 from moco.routers import SIGNALS, UNSURE, even_odds, features, probability, signal
 
 HAND = (-0.1, -2.3, -0.4)
@@ -73,3 +77,33 @@ def test_features_are_quantiles_mean_sum_and_number() -> None:
     assert found[11:].tolist() == pytest.approx([-2.8 / 3, -2.8, 3])
     assert features(()).tolist() == [0.0] * 14
     assert np.isfinite(features((-math.inf, math.nan))).all()
+
+
+def test_a_real_members_confidence_is_that_of_its_own_distribution_alone_and_in_a_batch() -> None:
+    """At temperature 0.7 and top-p 0.9 log-probabilities are still those at temperature 1, the end token included."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    from moco.playground.members import model_path
+
+    texts = ["What is 17 + 25?", "Sort the list: d a c b e", "What is 3 + 4?", "Name a color of the town of Zagax and say why."]
+    sampling = Sampling(max_tokens=24, temperature=0.7, top_p=0.9)
+
+    async def said(questions: list[str]) -> list[Completion]:
+        pool = Pool(["playground/alpha"], store=Store(None))
+        asked = [Request(messages=messages_of(text), sampling=sampling) for text in questions]
+        return [d.completion for d in await asyncio.gather(*(pool.ask(0, request) for request in asked))]
+
+    together = asyncio.run(said(texts))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model_path("alpha"))
+    model = transformers.AutoModelForCausalLM.from_pretrained(model_path("alpha"), dtype=torch.float32).eval()
+    for text, found in zip(texts, together, strict=True):
+        (alone,) = asyncio.run(said([text]))
+        assert alone.ids == found.ids and alone.logprobs is not None and found.logprobs is not None and found.ids is not None
+        assert signal("chow_average", alone.logprobs) == pytest.approx(signal("chow_average", found.logprobs), abs=1e-5)
+        head = tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False)
+        prompt = tokenizer(head, add_special_tokens=False).input_ids
+        with torch.inference_mode():
+            law = model(torch.tensor([prompt + list(found.ids)])).logits[0].log_softmax(-1)
+        forced = [float(law[len(prompt) - 1 + i, token]) for i, token in enumerate(found.ids)]
+        assert found.logprobs == pytest.approx(forced, abs=1e-4)
+        assert found.finish == "length" or found.ids[-1] == model.generation_config.eos_token_id

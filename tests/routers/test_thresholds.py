@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moco.core.errors import ConfigError
-from moco.routers import ACCEPT, DEFER, optimize, quantile_threshold, rate_thresholds, simulate, stopping_stage
+from moco.routers import ACCEPT, DEFER, Aim, optimize, quantile_threshold, rate_thresholds, simulate, stopping_stage
+from moco.routers.thresholds import _cuts
 
 shares = st.floats(0, 1)
 distinct = st.lists(st.floats(-50, 0), min_size=1, max_size=60, unique=True)
@@ -110,16 +111,57 @@ def slow(scores, costs, confidences, budget):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize(("stages", "budget"), [(2, None), (2, 3.0), (3, None), (3, 8.0)])
 def test_the_search_is_as_good_as_a_slow_one(stages: int, budget: float | None) -> None:
     scores, costs, confidences = chain(stages, 12, seed=3)
-    found = simulate(scores, costs, confidences, optimize(scores, costs, confidences, budget=budget))
+    found = simulate(scores, costs, confidences, optimize(scores, costs, confidences, Aim(budget)))
     assert found.score == pytest.approx(slow(scores, costs, confidences, budget))
     assert budget is None or found.cost <= budget
+
+
+def one_by_one(scores: np.ndarray, costs: np.ndarray, confidences: np.ndarray, aim: Aim, grid: int) -> tuple[float, ...]:
+    """What `optimize` finds all at once: one simulation per combination of cuts, and for long chains one stage at a time."""
+    cuts = [_cuts(row, grid).tolist() for row in confidences[:-1]]
+
+    def worth(thresholds: tuple[float, ...]) -> tuple[float, ...]:
+        found = simulate(scores, costs, confidences, thresholds)
+        value, saving = aim.worth(found.score, found.cost)
+        return (float(value), float(saving), *(-t for t in thresholds))
+
+    if len(cuts) <= 2:
+        return max(itertools.product(*cuts), key=worth)
+    best = tuple(DEFER if stage < costs.mean(axis=1).argmin() else ACCEPT for stage in range(len(cuts)))
+    while True:
+        before = best
+        for stage, options in enumerate(cuts):
+            best = max((*(best[:stage] + (t,) + best[stage + 1 :] for t in options), best), key=worth)
+        if best == before:
+            return best
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 5), st.booleans(), st.booleans(), st.sampled_from([0, 1, 2, 3]))
+def test_all_at_once_finds_what_one_by_one_finds(seed: int, stages: int, right: bool, priced: bool, kind: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 30))
+    scores = (rng.random((stages, n)) < 0.5).astype(float) if right else rng.random((stages, n))
+    costs = rng.integers(1, 400, (stages, n)) * 0.3 if priced else np.outer(rng.integers(1, 30, stages), np.ones(n))
+    confidences = np.round(rng.random((stages, n)) * 6) / 6  # many equals
+    confidences[rng.random((stages, n)) < 0.1] = -np.inf
+    cheap = float(costs.mean(axis=1).min())
+    aim = (Aim(), Aim(cheap * 1.5), Aim(cost_weight=0.3 / cheap), Aim(enough=0.5))[kind]
+    assert optimize(scores, costs, confidences, aim, 6) == one_by_one(scores, costs, confidences, aim, 6)
+
+
+def test_equals_are_equal_however_they_were_added_up() -> None:
+    cost = 0.1 + 0.2
+    assert cost != 0.3 and Aim(0.3).worth(1.0, cost) == Aim(0.3).worth(1.0, 0.3)
+    assert Aim(3e-9).worth(1.0, 3.001e-9)[0] == -np.inf, "however small costs are, too dear is too dear"
+    assert Aim(enough=0.5).worth(0.7, 2.0) == Aim(enough=0.5).worth(0.5, 2.0) > Aim(enough=0.5).worth(0.9, 3.0)
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 30), st.floats(1, 200))
 def test_a_long_chain_is_never_worse_than_the_best_single_within_the_budget(seed: int, budget: float) -> None:
     scores, costs, confidences = chain(4, 30, seed)
-    found = simulate(scores, costs, confidences, optimize(scores, costs, confidences, budget=budget, grid=8))
+    found = simulate(scores, costs, confidences, optimize(scores, costs, confidences, Aim(budget), grid=8))
     assert found.cost <= budget + 1e-9
     assert found.score >= scores[0].mean() - 1e-9
 
@@ -131,13 +173,13 @@ def test_equal_scores_go_to_the_cheaper_chain_and_cost_counts() -> None:
     scores[0, 0] = 0.0
     worth_it = simulate(scores, costs, confidences, optimize(scores, costs, confidences))
     assert worth_it.score == 1.0
-    assert optimize(scores, costs, confidences, cost_weight=1.0) == (ACCEPT,)
+    assert optimize(scores, costs, confidences, Aim(cost_weight=1.0)) == (ACCEPT,)
 
 
 def test_a_budget_that_nobody_meets_is_refused() -> None:
     scores, costs, confidences = chain(2, 10)
     with pytest.raises(ConfigError, match=r"budget of 0\.5 .* cheapest member costs \(1\)"):
-        optimize(scores, costs, confidences, budget=0.5)
+        optimize(scores, costs, confidences, Aim(0.5))
 
 
 def test_against_the_search_of_frugalgpt(shared: Path) -> None:
@@ -150,10 +192,10 @@ def test_against_the_search_of_frugalgpt(shared: Path) -> None:
         costs = np.outer(np.array(data["cost_per_call"])[rows], np.ones(scores.shape[1]))
         if not case["thresholds"]:
             with pytest.raises(ConfigError, match="budget"):
-                optimize(scores, costs, confidences, budget=case["budget"])
+                optimize(scores, costs, confidences, Aim(case["budget"]))
             continue
         theirs = tuple(np.nextafter(1 - t, 2) for t in case["thresholds"][:-1])
         official = simulate(scores, costs, confidences, theirs)
         assert official.score == pytest.approx(case["accuracy"], abs=1e-12)
-        ours = simulate(scores, costs, confidences, optimize(scores, costs, confidences, budget=case["budget"]))
+        ours = simulate(scores, costs, confidences, optimize(scores, costs, confidences, Aim(case["budget"])))
         assert ours.score >= official.score - 1e-12 and ours.cost <= case["budget"] + 1e-9

@@ -12,8 +12,9 @@ import pytest
 from moco.report.html import render_report
 from moco.report.html.curves import curves, draw
 from moco.report.html.evidence import gather
-from moco.routers.curves import sweep
 from moco.study import Study
+from moco.study.cell import CellFolder, write_lines
+from moco.study.stages import number
 from moco.study.tradeoffs import Tradeoff, _sweep, compare_routers, tradeoffs
 
 
@@ -26,11 +27,13 @@ def cell(label: str, role: str, outcomes: Any, level: str = "routing") -> tuple[
     return {"id": label, "label": label, "role": role, "level": level, "task": "t", "seed": 0}, dict(outcomes)
 
 
-def run_of(prices: dict[str, float | None], dev: str, sampling: dict[str, Any] | None = None, **options: Any) -> Any:
+def run_of(prices: dict[str, float | None], dev: str) -> Any:
     pool = [{"name": n, "cost": c} for n, c in prices.items()]
-    methods = [{"label": "chain", "options": options, "sampling": {"temperature": None, **(sampling or {})}}]
+    nothing = Path("there", "is", "no", "such", "folder")
     return SimpleNamespace(
-        manifest={"config": {"pool": pool, "methods": methods}}, results={"tasks": {"t": {}}, "best_on_dev": {"t": {"0": dev}}}
+        manifest={"config": {"pool": pool}},
+        results={"tasks": {"t": {}}, "best_on_dev": {"t": {"0": dev, "1": dev}}},
+        cell=lambda which: CellFolder(nothing, which),
     )
 
 
@@ -80,14 +83,12 @@ def test_prices_count_and_failed_questions_and_other_levels_do_not() -> None:
     assert [r.label for r in found.routers] == ["router"]
     weak = cell("weak", "member", [outcome(0, 1, 10), outcome(1, None, 10)], "baseline")
     strong = cell("strong", "member", [outcome(0, 1, 10), outcome(1, 1, 10)], "baseline")
-    run = run_of({"weak": 1.0, "strong": 3.0}, "weak")
-    lines = {"q0": [{"member": "strong", "usage": {"prompt_tokens": 9, "completion_tokens": 1}}]}
-    file = SimpleNamespace(
-        exists=lambda: True,
-        read_bytes=lambda: b"\n".join(f'{{"id": "{k}", "calls": {v}}}'.replace("'", '"').encode() for k, v in lines.items()),
-    )
-    run.cell = lambda which: SimpleNamespace(transcripts=file)
-    found = compare_routers(run, [weak, strong, cell("router", "method", [outcome(0, 1, 10)])])[0]
+    for _, line in (weak, strong):
+        line["q0"]["cost"] = 10.0
+    strong[1]["q0"]["cost"] = 30.0
+    which, told = outcome(0, 1, 10)
+    routed = cell("router", "method", [(which, {**told, "cost": 30.0})])
+    found = compare_routers(run_of({"weak": 1.0, "strong": 3.0}, "weak"), [weak, strong, routed])[0]
     assert found.n == 1 and found.singles == (("weak", 10.0, 1.0), ("strong", 30.0, 1.0))
     assert found.routers[0].cost == 30.0, "what a call costs is the price of whoever made it"
     assert found.routers[0].apgr is None, "the best on dev is the cheapest: there is no gap"
@@ -120,108 +121,76 @@ SURE = (0.9, 0.8, 0.4, 0.2)
 CHEAP, DEAR = (1, 0, 1, 0), (1, 1, 0, 1)
 
 
-def step(name: str, sure: float | None, cut: float | None, accepted: bool, **more: Any) -> dict[str, Any]:
-    return {"member": name, "confidence": sure, "threshold": cut, "accepted": accepted, "cost": 0.0, **more}
+class Folder:
+    """A run directory whose cells have the stages that ``write`` puts there."""
+
+    def __init__(self, path: Path, run: Any) -> None:
+        self.path, self.manifest, self.results = path, run.manifest, run.results
+
+    def cell(self, which: str) -> CellFolder:
+        return CellFolder(self.path, which)
+
+    def write(self, which: str, cut: float, sure: Any = SURE) -> None:
+        """a (2 tokens, and 1 for how sure it is), then b (10 tokens)."""
+        lines = []
+        for i, (confidence, first, last) in enumerate(zip(sure, CHEAP, DEAR, strict=True)):
+            a = {"member": "a", "threshold": number(cut), "confidence": number(confidence), "cost": 3.0, "score": first}
+            b = {"member": "b", "threshold": "-inf", "confidence": 0.0, "cost": 10.0, "score": last}
+            lines.append({"id": f"q{i}", "stages": [a, b]})
+        write_lines(self.cell(which).stages, lines)
 
 
-def walk(item: int, sure: float | None, cut: float | None, more: tuple[Any, ...] = (), **note: Any) -> tuple[str, dict[str, Any]]:
-    """A question that a (2 tokens, and 1 for how sure it is) and perhaps b (10 tokens) was asked."""
-    accepted = not note and (cut is None or (sure is not None and sure >= cut))
-    steps = [step("a", sure, cut, accepted, **note), *(() if accepted else (step("b", None, None, True), *more))]
-    which, line = outcome(item, CHEAP[item] if accepted else DEAR[item], 3 if accepted else 13)
-    line["reason"] = {"steps": steps}
-    return which, line
+def cascade(path: Path, cuts: dict[int, float], sure: Any = SURE, kept: bool = True) -> Any:
+    """A cascade of a and b in a run with a seed for each of ``cuts``, beside both members alone."""
+    run = Folder(path, run_of({"a": None, "b": None}, "b"))
+    cells = []
+    for seed, cut in cuts.items():
+        for name, scores, tokens in (("a", CHEAP, 2), ("b", DEAR, 10)):
+            about, lines = cell(name, "member", [outcome(i, s, tokens) for i, s in enumerate(scores)], "baseline")
+            cells.append(({**about, "seed": seed}, lines))
+        accepted = [s >= cut for s in sure]
+        ran = [outcome(i, CHEAP[i] if yes else DEAR[i], 3 if yes else 13) for i, yes in enumerate(accepted)]
+        about, lines = cell("chain", "method", ran)
+        cells.append(({**about, "id": f"chain-{seed}", "seed": seed}, lines))
+        if kept:
+            run.write(f"chain-{seed}", cut, sure)
+    return compare_routers(run, cells)[0].routers[0]  # type: ignore[arg-type]
 
 
-def cascade(walks: Any, members: tuple[str, str] = ("a", "b"), **options: Any) -> Any:
-    """Its curve, beside both members alone."""
-    about, lines = cell("chain", "method", walks)
-    alone = [
-        cell(name, "member", [outcome(i, s, tokens) for i, s in enumerate(scores)], "baseline")
-        for name, scores, tokens in zip(members, (CHEAP, DEAR), (2, 10), strict=True)
-    ]
-    run = run_of(dict.fromkeys(members), members[1], **options)
-    return compare_routers(run, [*alone, ({**about, "method": "cascade"}, lines)])[0].routers[0]
-
-
-def test_the_curve_of_a_cascade_by_hand() -> None:
-    """By threshold: 0 (3, .5); .4 (5.5, .75); .8 (8, .5); .9 (10.5, .75); above 1 the second alone, (10, .75)."""
-    found = cascade([walk(i, sure, 0.5) for i, sure in enumerate(SURE)])
+def test_the_curve_of_a_cascade_by_hand(tmp_path: Path) -> None:
+    """By share passed on: 0 (3, .5); 1/4 (5.5, .75); 2/4 (8, .5); 3/4 (10.5, .75); all: the second alone, (10, .75)."""
+    found = cascade(tmp_path, {0: 0.5})
     assert found.points == ((3.0, 0.5), (5.5, 0.75), (8.0, 0.5), (10.0, 0.75), (10.5, 0.75))
-    assert (found.cost, found.score) == (8.0, 0.5) and (8.0, 0.5) in found.points
-    assert found.random == ((3.0, 0.5), (5.5, 0.5625), (8.0, 0.625), (10.5, 0.6875), (13.0, 0.75))
-    assert found.oracle == ((3.0, 0.5), (5.5, 0.75), (8.0, 1.0), (10.5, 1.0), (13.0, 0.75))
-    # from a's cost, 2, to b's, 10: .5 up to 3, then three trapezoids between .5 and .75
+    assert (found.cost, found.score) == (8.0, 0.5)
+    assert found.random[0] == (3.0, 0.5) and found.random[-1] == (13.0, 0.75)
+    assert (8.0, 1.0) in found.oracle and found.worth == pytest.approx(0.1304348)
+    # from a's cost, 2, to b's, 10: a alone is .5 at both 2 and 3, then three trapezoids between .5 and .75
     assert found.apgr == pytest.approx(((0.5 * 1 + 0.625 * 7) / 8 - 0.5) / 0.25)
     assert found.cpt["50"] == pytest.approx((3 + 2.5 / 2 - 2) / 8)
 
 
-def test_whatever_threshold_a_run_had_its_curve_is_the_same_and_its_own_point_on_it() -> None:
-    asks_both = (13.0, 0.75)  # a finite threshold above all
-    for cut in (0.3, 0.4, 0.5, 0.85, 0.95):
-        found = cascade([walk(i, sure, cut) for i, sure in enumerate(SURE)])
-        assert (found.cost, found.score) in found.points and (asks_both in found.points) == (cut == 0.95)
-        assert {*found.points} - {asks_both} == {(3.0, 0.5), (5.5, 0.75), (8.0, 0.5), (10.0, 0.75), (10.5, 0.75)}
+@pytest.mark.parametrize("cut", [0.1, 0.3, 0.4, 0.85, 0.95, float("inf")])
+def test_whatever_threshold_a_run_had_its_curve_has_its_point_and_the_same_ends(tmp_path: Path, cut: float) -> None:
+    found = cascade(tmp_path, {0: cut})
+    everything = cut == float("inf")  # then a is not asked: the run of this test, which asks it, is another one
+    assert everything or (found.cost, found.score) in found.points
+    assert {(3.0, 0.5), (5.5, 0.75), (8.0, 0.5), (10.5, 0.75), (10.0, 0.75)} <= {*found.points}
 
 
-def test_an_unusable_confidence_is_passed_on_by_every_threshold_and_rounding_moves_nobody() -> None:
-    cut_off = [walk(0, 0.9, 0.5, note="truncated"), *(walk(i, SURE[i], 0.5) for i in (1, 2, 3))]
-    found = cascade(cut_off)
+def test_an_unusable_confidence_is_passed_on_wherever_anything_is(tmp_path: Path) -> None:
+    found = cascade(tmp_path, {0: 0.5}, (float("-inf"), *SURE[1:]))
     assert found.points == ((3.0, 0.5), (5.5, 0.5), (8.0, 0.75), (10.0, 0.75), (10.5, 0.5))
-    which, line = walk(2, 0.4, 0.5)
-    line["reason"]["steps"][0]["confidence"] = 0.5  # .49999999, rounded
-    close = cascade([walk(0, 0.9, 0.5), walk(1, 0.8, 0.5), (which, line), walk(3, 0.2, 0.5)])
-    assert (close.cost, close.score) == (8.0, 0.5) and (8.0, 0.5) in close.points
 
 
-@pytest.mark.parametrize(
-    ("walks", "options"),
-    [
-        ([walk(i, sure, None) for i, sure in enumerate(SURE)], {}),
-        ([walk(i, None, None, note="skipped") for i in range(4)], {}),
-        ([walk(i, sure, 0.1) for i, sure in enumerate(SURE)], {}),
-        ([walk(i, sure, 0.5, (step("c", None, None, True),)) for i, sure in enumerate(SURE)], {}),
-        ([walk(i, sure, 0.5) for i, sure in enumerate(SURE)], {"confidence": "self_consistency"}),
-        ([walk(i, sure, 0.5) for i, sure in enumerate(SURE)], {"sampling": {"temperature": 1.0}}),
-        ([walk(0, 0.9, 0.5), ("q3", {**walk(3, 0.2, 0.5)[1], "score": 0})], {}),
-    ],
-    ids=[
-        "accepts all",
-        "skips the first",
-        "nobody reaches the second",
-        "three stages",
-        "asked again",
-        "sampled otherwise",
-        "another answer",
-    ],
-)
-def test_where_other_thresholds_cannot_be_known_there_is_one_point(walks: Any, options: dict[str, Any]) -> None:
-    found = cascade(walks, **options)
-    assert found.points == ((found.cost, found.score),) and not found.random and not found.oracle
+def test_what_the_run_does_not_know_has_one_point(tmp_path: Path) -> None:
+    found = cascade(tmp_path, {0: 0.5}, kept=False)
+    assert found.points == ((8.0, 0.5),) and not found.random and not found.oracle and found.worth is None
 
 
-def test_seeds_of_different_thresholds_have_one_curve() -> None:
-    cells = []
-    for seed, cut in ((0, 0.5), (1, 0.85)):
-        for name, scores, tokens in (("a", CHEAP, 2), ("b", DEAR, 10)):
-            about, lines = cell(name, "member", [outcome(i, s, tokens) for i, s in enumerate(scores)], "baseline")
-            cells.append(({**about, "seed": seed}, lines))
-        about, lines = cell("chain", "method", [walk(i, sure, cut) for i, sure in enumerate(SURE)])
-        cells.append(({**about, "seed": seed, "method": "cascade"}, lines))
-    found = compare_routers(run_of({"a": None, "b": None}, "b"), cells)[0].routers[0]
-    assert found.points == ((3.0, 0.5), (5.5, 0.75), (8.0, 0.5), (10.0, 0.75), (10.5, 0.75))
-    assert (found.cost, found.score) == (9.25, 0.625), "between the points of its two thresholds"
-
-
-def test_a_long_sweep_keeps_the_ends_and_the_threshold_of_the_run() -> None:
-    rng = np.random.default_rng(0)
-    sure, scores = rng.random(500), rng.integers(0, 2, (2, 500)).astype(float)
-    costs = np.tile([[1.0], [5.0]], (1, 500))
-    cut = float(np.sort(sure)[123])
-    found = sweep(scores, costs, sure, [cut], most=20)
-    assert 20 <= len(found) <= 23 and any(p.thresholds == (cut,) and p.quantile == 123 / 500 for p in found)
-    assert (found[0].found.cost, found[0].found.score) == (1.0, pytest.approx(scores[0].mean()))
-    assert (found[-1].found.cost, found[-1].found.score) == (5.0, pytest.approx(scores[1].mean()))
+def test_seeds_of_different_thresholds_have_one_curve_with_their_own_point_on_it(tmp_path: Path) -> None:
+    found = cascade(tmp_path, {0: 0.5, 1: 0.85})
+    assert (found.cost, found.score) == (9.25, 0.625) and (9.25, 0.625) in found.points
+    assert found.points[0] == (3.0, 0.5) and (10.0, 0.75) in found.points
 
 
 STUDY = """

@@ -21,12 +21,14 @@ def report(
     csv: bool = typer.Option(False, "--csv", help="The leaderboard as CSV."),
     html: Path | None = typer.Option(None, "--html", metavar="FILE", help="Write plots, tests and transcripts as one HTML file."),
 ) -> None:
-    """The leaderboard of a run, with intervals and honest comparisons.
+    """The leaderboard of a run, with intervals and honest comparisons, and its routers by cost and quality.
 
     Example:  moco report runs/demo --md
     """
+    from moco.report import routers
     from moco.report.terminal import as_csv, as_markdown, render
     from moco.study import load_run
+    from moco.study.tradeoffs import tradeoffs
 
     if json + md + csv + (html is not None) > 1:
         remedy = "give one of --json, --md, --csv, --html"
@@ -35,7 +37,7 @@ def report(
     if json:
         as_json(data.results)
     elif md:
-        typer.echo(as_markdown(data.results))
+        typer.echo("\n\n".join(part for part in (as_markdown(data.results), routers.as_markdown(tradeoffs(data))) if part))
     elif csv:
         typer.echo(as_csv(data.results), nl=False)
     elif html is not None:
@@ -44,6 +46,10 @@ def report(
         shown = console()
         for part in render(data.results, shown.width):
             shown.print(part)
+        if found := tradeoffs(data):
+            shown.print("\n[bold]routers on the same answers[/bold]\n")
+            shown.print(routers.table(found, shown.width))
+            shown.print(f"\n{routers.LEGEND}", markup=False)
         next_steps(f"moco report {run} --html {run / 'report.html'}", f'moco ask {run}/cells/ID "your question"')
 
 

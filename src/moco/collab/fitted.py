@@ -10,7 +10,7 @@ from typing import Any, cast
 from moco.collab.method import Method, load_method, state_types
 from moco.collab.model import Collaboration, Team
 from moco.collab.run import Example, Progress, Run, silent
-from moco.collab.state import load_state, save_state
+from moco.collab.state import from_json, load_state, save_state, to_json
 from moco.core.errors import ConfigError, ContextOverflow, DataError
 from moco.core.query import Query
 from moco.core.seeds import generator
@@ -47,7 +47,8 @@ class Fitted:
         """Write what is needed to answer again with the same pool."""
         save_state(self.method.state, folder)
         about = {"method": self.method.info.name, "options": self.method.options, "members": self.pool.names, "log": self.log}
-        (folder / "method.json").write_text(json.dumps(about, indent=2, sort_keys=True), encoding="utf-8")
+        text = json.dumps(to_json(about), indent=2, sort_keys=True, allow_nan=False)
+        (folder / "method.json").write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, pool: Pool, reference: str = "") -> Fitted:
@@ -56,7 +57,7 @@ class Fitted:
         ``reference`` is how the method is found when it is a file of the user's own.
         """
         try:
-            about = json.loads((folder / "method.json").read_text(encoding="utf-8"))
+            about = from_json(json.loads((folder / "method.json").read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             raise DataError(f"no fitted collaboration here: {error}", where=str(folder), remedy="run the study first") from error
         if about["members"] != pool.names:

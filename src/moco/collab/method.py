@@ -28,6 +28,7 @@ from moco.models.protocol import Model
 
 if TYPE_CHECKING:
     from moco.collab.run import Examples, Run
+    from moco.routers import Stage
 
 Level = Literal["baseline", "routing", "text", "logit", "weight"]
 Fit = Literal["never", "optional", "required"]
@@ -130,6 +131,13 @@ class Method:
     async def answer(self, query: Query, pool: Pool) -> Answer:
         """Answer one query; the paper's pseudo-code."""
         raise MethodError(f"{self.info.name} has neither answer nor as_model")
+
+    async def stages(self, query: Query, pool: Pool) -> Sequence[Stage]:
+        """Of a chain that passes questions on: what every stage says to ``query``, also those that `answer` would not reach.
+
+        It is what curves of cost against quality are drawn from; a method that is no such chain has none.
+        """
+        return ()
 
     def as_model(self, pool: Pool) -> Model:
         """The law: this method over ``pool`` as a Model."""

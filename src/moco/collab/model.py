@@ -22,6 +22,9 @@ from moco.models.transcript import Recorder
 class Collaboration:
     """A method over a pool, as a Model. Wrap it with ``cached`` so that finished answers are rows of the store."""
 
+    asks_members = True
+    """Options whose probabilities are compared are its members' business."""
+
     def __init__(self, method: Method, pool: Pool, name: str = "") -> None:
         method.check(pool)
         self.method, self.pool = method, pool

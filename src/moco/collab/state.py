@@ -1,12 +1,14 @@
 """What `fit` learned, as JSON and arrays: hashed, saved and loaded without pickle.
 
 Leaves are JSON values, numpy arrays or dataclasses of these; types come from the method's annotations, so a file can
-never name what to import.
+never name what to import. Numbers that JSON does not have are written as ``{"$number": "inf"}``; files that name them as Python
+does (``Infinity``) are read too.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -39,7 +41,7 @@ def save_state(state: Mapping[str, Any], folder: Path) -> None:
         from safetensors.numpy import save_file
 
         save_file({n: np.ascontiguousarray(a) for n, a in arrays.items()}, folder / "state.safetensors")
-    (folder / "state.json").write_text(json.dumps(plain, indent=2, sort_keys=True), encoding="utf-8")
+    (folder / "state.json").write_text(json.dumps(plain, indent=2, sort_keys=True, allow_nan=False), encoding="utf-8")
 
 
 def load_state(types: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -66,6 +68,20 @@ def load_state(types: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return out
 
 
+def to_json(value: Any) -> Any:
+    """``value`` without arrays as strict JSON; raises MethodError for what is no JSON value."""
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    plain = _flatten(value, "", arrays)
+    if arrays:
+        raise MethodError(f"an array at '{next(iter(arrays))}' has no place here", remedy="keep it in the state")
+    return plain
+
+
+def from_json(value: Any) -> Any:
+    """What `to_json` was given."""
+    return _unflatten(value, {})
+
+
 def _flatten(value: Any, path: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, np.ndarray):
         arrays[path] = value
@@ -77,7 +93,9 @@ def _flatten(value: Any, path: str, arrays: dict[str, np.ndarray[Any, Any]]) -> 
     if isinstance(value, (list, tuple)):
         return [_flatten(v, f"{path}/{i}", arrays) for i, v in enumerate(value)]
     if isinstance(value, np.generic):
-        return value.item()
+        return _flatten(value.item(), path, arrays)
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$number": str(value)}
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     raise MethodError(f"fit left a {type(value).__name__} at '{path}'", remedy="keep JSON values, arrays or dataclasses of these")
@@ -87,6 +105,8 @@ def _unflatten(value: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, dict):
         if set(value) == {"$array"}:
             return arrays[value["$array"]]
+        if set(value) == {"$number"}:
+            return float(value["$number"])
         return {k: _unflatten(v, arrays) for k, v in value.items()}
     if isinstance(value, list):
         return [_unflatten(v, arrays) for v in value]

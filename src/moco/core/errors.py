@@ -85,6 +85,10 @@ class CacheError(MocoError):
     exit_code = 1
 
 
+class NotStored(CacheError):
+    """Only what the store has may be used, and it has not this."""
+
+
 class SandboxError(MocoError):
     """Generated code cannot be run safely here."""
 

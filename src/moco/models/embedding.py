@@ -85,6 +85,10 @@ class SentenceEncoder(Encoder):
             out.append(mean / max(float(np.linalg.norm(mean)), 1e-12))
         return np.stack(out).astype(np.float32) if out else np.zeros((0, 0), np.float32)
 
+    def embed_tokens(self, text: str) -> int:
+        """Tokens that are read of ``text``."""
+        return sum(len(ids) for ids, _ in self.windows(text))
+
     def windows(self, text: str) -> list[Row]:
         """``text`` as rows of at most ``limit`` tokens, each with the special tokens; an empty one is its end token."""
         text = self.recipe.prompt + (text.lower() if self.recipe.lower else text)

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from moco.core.builders import BUILDERS
 from moco.core.errors import BackendError, ConfigError, PoolError, Transient, did_you_mean
 from moco.core.query import Query
-from moco.core.types import Completion, Draft, Request, Sampling, Tag, Usage
+from moco.core.types import Completion, Draft, Request, Sampling, Tag, Usage, messages_of
 from moco.models.cached import CachedModel
 from moco.models.member import Member, build, build_helper, spec_of
-from moco.models.protocol import Model, TokenScores
+from moco.models.protocol import Model, TokenScores, Vectors
 from moco.models.session import Session
 from moco.models.session_stateless import open_session
 from moco.models.store import Store, default_home
@@ -225,6 +225,25 @@ class Pool:
             session.journal.begin(request)
         return session
 
+    async def reading(
+        self, member: MemberRef, query: Query | Request, sort: str, about: Any, find: Callable[[Session], Awaitable[Completion]]
+    ) -> Completion:
+        """What ``find`` learns in a session with ``member`` prompted with ``query``, a row of the store.
+
+        A call of the transcript, with the tokens that ``find`` says were read, whether they were read now or came from the store.
+        """
+        who = self[member]
+        _, request = self._asked(who, query, 0, None, Tag(sort, 0, who.name), {})
+        note = self._recorder.open(who.name, request, 0) if self._recorder is not None else None
+        if isinstance(who.model, CachedModel):
+            found = await who.model.reading(sort, request, about, find)
+        else:
+            async with await open_session(who.model, request) as session:
+                found = await find(session)
+        if self._recorder is not None and note is not None:
+            self._recorder.close(note, found, None)
+        return found
+
     def _asked(
         self,
         who: Member,
@@ -308,6 +327,46 @@ class Pool:
             said = f"{continuation}: {scores.total + scores.end:.4f}"
             self._recorder.close(note, Completion(said, usage=Usage(scores.read, 0, 1)), None)
         return scores
+
+    async def reward(self, query: Query | Request | str, text: str, *, sees: Sequence[Draft] = ()) -> float:
+        """What the study's reward model gives ``text`` as the answer to ``query``: a call of the transcript, with what it read.
+
+        Raises PoolError where the study names no reward model, BackendError where it fails.
+        """
+        who = self.helper("reward")[0]
+        _, request = self._request(query)
+        tag = Tag("reward", 0, who.name, tuple(d.call for d in sees if d.call))
+        note = self._recorder.open(who.name, request.but(tag=tag), 0) if self._recorder is not None else None
+        model: Any = who.model
+        if isinstance(model, CachedModel):
+            found = await model.rewarded(request, text)
+        else:
+            found = Completion("", usage=Usage(0, 0, 1), reason={"reward": await model.reward(request, text)})
+        reward = float(found.reason["reward"])
+        if self._recorder is not None and note is not None:
+            self._recorder.close(note, replace(found, text=f"{text}: {reward:.4f}"), None)
+        return reward
+
+    async def embed(self, member: MemberRef, texts: Sequence[str]) -> tuple[Vectors, Usage]:
+        """``member``'s vectors [text, dimension], and what reading ``texts`` costs; a call of the transcript if that is anything.
+
+        Raises PoolError for a member without the capability EMBED, BackendError where it fails.
+        """
+        who = self[member]
+        if "EMBED" not in who.model.capabilities:
+            remedy = "use a sentence encoder, or hashed n-grams"
+            raise PoolError(f"'{who.name}' cannot embed texts", why="it lacks the capability EMBED", remedy=remedy)
+        model: Any = who.model
+        if isinstance(model, CachedModel):
+            vectors, usage = await model.embedded(texts)
+        else:
+            vectors, usage = await model.embed(texts), Usage(0, 0, 1)
+        if self._recorder is not None and usage.calls:
+            request = Request(messages=messages_of("\n\n".join(texts)), tag=Tag("embed", 0, who.name))
+            note = self._recorder.open(who.name, request, 0)
+            said = "a vector" if len(texts) == 1 else f"{len(texts)} vectors"
+            self._recorder.close(note, Completion(said, usage=usage), None)
+        return vectors, usage
 
     def _bound(self) -> Query:
         if self._query is None:

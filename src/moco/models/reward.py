@@ -37,12 +37,12 @@ class RewardModel(Encoder):
 
     @functools.cached_property
     def output(self) -> int:
-        """Which output of the checkpoint is the reward."""
+        """Which output of the checkpoint is read."""
         config = self.files.config
         kinds = config.get("architectures") or []
         if kinds and not any(kind.endswith("ForSequenceClassification") for kind in kinds):
             raise PoolError(
-                f"'{self.name}' is no reward model",
+                f"'{self.name}' is not {self.purpose}",
                 where=str(self.folder),
                 why=f"it was saved as {kinds[0]}",
                 remedy="name a checkpoint for sequence classification",
@@ -54,15 +54,20 @@ class RewardModel(Encoder):
             raise ConfigError(
                 f"'{self.name}' has {len(names)} outputs",
                 where=str(self.folder),
-                remedy=f"say which one is the reward: {{model: ..., label: {names[0]}}}",
+                remedy=f"say which one is to be read: {{model: ..., label: {names[0]}}}",
             )
-        if isinstance(self.label, int) and 0 <= self.label < len(names):
-            return self.label
-        folded = [label.casefold() for label in names]
-        if str(self.label).casefold() not in folded:
-            remedy = did_you_mean(str(self.label), names)
-            raise ConfigError(f"'{self.name}' has no output '{self.label}'", where=str(self.folder), remedy=remedy)
-        return folded.index(str(self.label).casefold())
+        return self.place(self.label)
+
+    def place(self, label: str | int) -> int:
+        """Which output is called ``label``, in any case, or has this number; raises ConfigError where there is none."""
+        names = labels_of(self.files.config)
+        if isinstance(label, int) and 0 <= label < len(names):
+            return label
+        folded = [name.casefold() for name in names]
+        if str(label).casefold() not in folded:
+            remedy = did_you_mean(str(label), names)
+            raise ConfigError(f"'{self.name}' has no output '{label}'", where=str(self.folder), remedy=remedy)
+        return folded.index(str(label).casefold())
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -83,6 +88,10 @@ class RewardModel(Encoder):
             )
         _ = self.output
         return float((await self.passes.submit(row))[0])
+
+    def reward_tokens(self, request: Request, text: str) -> int:
+        """Tokens that are read for a reward."""
+        return len(self.row(request, text)[0])
 
     def row(self, request: Request, text: str) -> Row:
         """The conversation as token ids, exactly one BOS where the tokenizer has one."""

@@ -19,6 +19,8 @@ import threading
 import time
 import zlib
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ from moco.models.protocol import StoreKey
 
 log = logging.getLogger("moco.store")
 SCHEMA_VERSION = 1
+BODY_AND_SUM = "CAST(body AS BLOB), CAST(sum AS BLOB)"
+"""Bytes whatever a hand has made of them: SQLite lets a column hold any type."""
 FLUSH_SECONDS = 0.5
 """How much finished work a kill may cost at most; whatever was committed is never asked again."""
 ROOM_AFTER = 0.9
@@ -36,8 +40,15 @@ ROOM_AFTER = 0.9
 
 
 def default_home() -> Path:
-    """``$MOCO_HOME``, by default ``~/.cache/moco``."""
-    return Path(os.environ.get("MOCO_HOME") or Path.home() / ".cache" / "moco")
+    """``$MOCO_HOME``, by default ``~/.cache/moco``; raises CacheError where there is neither."""
+    named = os.environ.get("MOCO_HOME")
+    if named:
+        return Path(named)
+    try:
+        return Path.home() / ".cache" / "moco"
+    except RuntimeError as error:
+        remedy = "set MOCO_HOME to a folder, or give --store FILE"
+        raise CacheError("there is no home folder for the store", why=str(error), remedy=remedy) from error
 
 
 class Store:
@@ -50,6 +61,7 @@ class Store:
         self.path = path
         self.hits = self.misses = self.damaged = self.written = 0
         self._memory: OrderedDict[StoreKey, Completion] = OrderedDict()
+        self._bad: set[StoreKey] = set()
         self._sizes: dict[StoreKey, int] = {}
         self._limit: int | None = None
         self.remembered = 0
@@ -82,9 +94,8 @@ class Store:
             self._leases = Leases(db)
             db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         except (sqlite3.Error, OSError) as error:
-            raise CacheError(
-                f"cannot open the store: {error}", where=str(path), remedy="check the path, or remove the file"
-            ) from error
+            remedy = "name a file that can be written (--store FILE, or MOCO_HOME), or remove this one if it is no store"
+            raise CacheError(f"cannot open the store: {error}", where=str(path), remedy=remedy) from error
         self._db = db
 
     def get(self, key: StoreKey, *, counted: bool = True) -> Completion | None:
@@ -125,20 +136,27 @@ class Store:
 
     def _read(self, key: StoreKey) -> tuple[bytes, bytes] | None:
         assert self._db is not None
-        try:
+        with self._readable():
             row: tuple[bytes, bytes] | None = self._db.execute(
-                "SELECT body, sum FROM completions WHERE content=? AND seed=?", (key.content, key.seed)
+                f"SELECT {BODY_AND_SUM} FROM completions WHERE content=? AND seed=?", (key.content, key.seed)
             ).fetchone()
-        except sqlite3.DatabaseError as error:
-            raise CacheError(
-                f"cannot read the store: {error}", where=str(self.path), remedy="moco cache verify, or remove the file"
-            ) from error
         return row
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Within, a file that is damaged as a whole, not in a row, is a CacheError."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            remedy = "remove the file, or name another one with --store; what it held is computed again"
+            raise CacheError(f"cannot read the store: {error}", where=str(self.path), remedy=remedy) from error
 
     def _decode(self, key: StoreKey, body: bytes, checksum: bytes) -> Completion | None:
         if _checksum(key, body) != checksum:
-            self.damaged += 1
-            log.warning("a damaged row of %s is ignored and will be computed again (%s)", self.path, key.content[:12])
+            if key not in self._bad:
+                self._bad.add(key)
+                self.damaged += 1
+                log.warning("a damaged row of %s is ignored and will be computed again (%s)", self.path, key.content[:12])
             return None
         return completion_from_json(json.loads(zlib.decompress(body)))
 
@@ -216,7 +234,8 @@ class Store:
         """Rows and bytes on disk."""
         if self._db is None or self.path is None:
             return {"path": None, "rows": len(self._memory), "bytes": 0}
-        rows = self._db.execute("SELECT COUNT(*) FROM completions").fetchone()[0]
+        with self._readable():
+            rows = self._db.execute("SELECT COUNT(*) FROM completions").fetchone()[0]
         return {"path": str(self.path), "rows": rows, "bytes": self.path.stat().st_size, "schema": SCHEMA_VERSION}
 
     def verify(self) -> tuple[int, int]:
@@ -225,11 +244,12 @@ class Store:
             return len(self._memory), 0
         bad = []
         rows = 0
-        for content, seed, body, checksum in self._db.execute("SELECT content, seed, body, sum FROM completions"):
-            rows += 1
-            if _checksum(StoreKey(content, seed), body) != checksum:
-                bad.append((content, seed))
-        self._db.executemany("DELETE FROM completions WHERE content=? AND seed=?", bad)
+        with self._readable():
+            for content, seed, body, checksum in self._db.execute(f"SELECT content, seed, {BODY_AND_SUM} FROM completions"):
+                rows += 1
+                if _checksum(StoreKey(content, seed), body) != checksum:
+                    bad.append((content, seed))
+            self._db.executemany("DELETE FROM completions WHERE content=? AND seed=?", bad)
         return rows, len(bad)
 
     def clear(self) -> int:
@@ -241,8 +261,9 @@ class Store:
             self.remembered = 0
             self._pending.clear()
             if self._db is not None:
-                self._db.execute("DELETE FROM completions")
-                self._db.execute("VACUUM")
+                with self._readable():
+                    self._db.execute("DELETE FROM completions")
+                    self._db.execute("VACUUM")
         return rows
 
     def close(self) -> None:

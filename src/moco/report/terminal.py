@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from moco.report.columns import BAR, Column, fitted, span
+from moco.report.readings import names_of, readings, shown, table
 from moco.report.text import clean, shorten
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def render(results: Results, width: int = 120) -> list[RenderableType]:
     rows = paired_rows(results)
     if rows:
         out += [Text("paired, question by question; p adjusted by Holm", style="bold"), "", _paired(results, rows, width), ""]
+    if others := readings(results):
+        out += [Text("other figures of the same answers", style="bold"), "", table(others, width), ""]
     if hidden := len(results["leaderboard"]) - len(on_every_task(results)):
         out += [
             Text(
@@ -319,7 +322,12 @@ def as_markdown(results: Results) -> str:
         difference = f"{c['difference']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}]"
         counts = f"{c['wins']}/{c['losses']}/{c['ties']}"
         pairs.append([_cell(c["label"]), _cell(c["task"]), rival, difference, p_value(c["p_holm"]), counts, str(c["n"])])
-    tables = ["\n".join("| " + " | ".join(row) + " |" for row in t) for t in (rows, pairs) if len(t) > 2]
+    others = readings(results)
+    names = names_of(others)
+    figures: list[Sequence[str]] = [["other figures", "task", "score", "n", *names], ["---", "---", *["---:"] * (2 + len(names))]]
+    for o in others:
+        figures.append([_cell(o.label), _cell(o.task), shown(o.mean), str(o.n), *(shown(o.figures.get(name)) for name in names)])
+    tables = ["\n".join("| " + " | ".join(row) + " |" for row in t) for t in (rows, pairs, figures) if len(t) > 2]
     lines = [f"- {line}" for line in (*notes(results), *(f"warning: {w}" for w in warnings(results)))]
     return "\n\n".join([header(results), *tables, "\n".join(lines)])
 

@@ -47,6 +47,15 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One stage of a chain on one question, whether it was reached or not, and the threshold it accepts from."""
+
+    member: str
+    threshold: float
+    look: Look
+
+
+@dataclass(frozen=True)
 class Asker:
     """How confidence is found: a name of ``SIGNALS``, margin, posthoc, scorer, p_true, self_consistency or verbal.
 
@@ -90,6 +99,7 @@ class Asker:
         except (ContextOverflow, Fatal) as error:
             return Look(None, note="failed", error=error)
         cost = sum(spent(member, d.completion.usage, d.completion.calls) for d in drafts) + spent(member, more)
+        cost += 0.0 if scorer is None else scorer.price
         cut_off = self.strict and draft.completion.finish == "length"
         return Look(draft, sure, cost, "truncated" if cut_off else "no confidence" if sure is None or np.isnan(sure) else "")
 
@@ -100,7 +110,7 @@ class Asker:
         if tells_itself(member):
             return draft.completion.confidence, Usage()
         if self.confidence == "margin":
-            return await mean_margin(pool, query, draft, stage)
+            return await mean_margin(pool, query, draft)
         if self.confidence == "p_true":
             return await odds_of_truth(pool, query, draft)
         if self.confidence in LEARNED:

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from moco.core.errors import ConfigError, PoolError
+from moco.core.types import Usage
 from moco.models.embedding_hashed import hashed
 from moco.models.pool import Pool
+from moco.routers.costs import spent
 from moco.routers.worker import aside
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -44,13 +46,15 @@ class Space:
     """Where questions lie, as `learn_space` found it on dev: who embeds, and for n-grams how rare each bucket is.
 
     ``source`` is ``ngrams``, ``aux.embedder`` or the name of a member; ``model`` the fingerprint of what embeds, empty for
-    n-grams. ``rarity`` is (bucket,), ``basis`` [bucket, direction]; both are empty where a model embeds.
+    n-grams. ``rarity`` is (bucket,), ``basis`` [bucket, direction]; both are empty where a model embeds. ``price`` is the
+    mean cost (`spent`) of placing a text of dev.
     """
 
     source: str
     model: str
     rarity: Any
     basis: Any
+    price: float = 0.0
 
     @property
     def described(self) -> str:
@@ -60,13 +64,16 @@ class Space:
         return f"hashed n-grams, {self.basis.shape[1]} directions of dev"
 
     async def embed(self, pool: Pool, texts: Sequence[str]) -> Floats:
-        """[text, direction] unit vectors; raises PoolError where what embedded dev is not in ``pool`` any more."""
+        """[text, direction] unit vectors; raises PoolError where what embedded dev is not in ``pool`` any more.
+
+        Where a model embeds it is a call of the transcript, with the tokens it read.
+        """
         if self.source == NGRAMS:
             return self.place(counted(texts))
-        found = _embedder(pool, self.source)
-        if found.fingerprint != self.model:
+        view = _embedder(pool, self.source)
+        if view[0].model.fingerprint != self.model:
             raise PoolError(f"'{self.source}' is not the embedder that was fitted", remedy="fit again, or name the same embedder")
-        return await _embedded(found, self.source, texts)
+        return (await _embedded(view, self.source, texts))[0]
 
     def place(self, counts: Floats) -> Floats:
         """Unit vectors of hashed ``counts`` [text, bucket]."""
@@ -82,9 +89,10 @@ async def learn_space(pool: Pool, texts: Sequence[str], source: str = "auto") ->
     if source == "auto":
         source = NGRAMS if pool.aux.embedder is None else AUX
     if source != NGRAMS:
-        model = _embedder(pool, source)
-        empty = np.zeros(0)
-        return Space(source, model.fingerprint, empty, empty.reshape(0, 0)), await _embedded(model, source, texts)
+        view, empty = _embedder(pool, source), np.zeros(0)
+        found, usage = await _embedded(view, source, texts)
+        price = spent(view[0], usage) / max(len(set(texts)), 1)
+        return Space(source, view[0].model.fingerprint, empty, empty.reshape(0, 0), price), found
     return await aside(_directions, texts)
 
 
@@ -109,27 +117,29 @@ def check_source(pool: Pool, source: str) -> None:
         _embedder(pool, source)
 
 
-def _embedder(pool: Pool, source: str) -> Any:
-    if source == AUX:
-        if pool.aux.embedder is None:
-            raise PoolError("the study names no embedder", remedy="add aux: {embedder: ...}, or set embedding: ngrams")
-        model: Any = pool.aux.embedder
-    else:
-        model = pool[source].model
-    if "EMBED" not in model.capabilities:
+def _embedder(pool: Pool, source: str) -> Pool:
+    """A view of ``pool`` whose only member is the embedder."""
+    if source == AUX and pool.aux.embedder is None:
+        raise PoolError("the study names no embedder", remedy="add aux: {embedder: ...}, or set embedding: ngrams")
+    view = pool.helper("embedder") if source == AUX else pool.only([source])
+    if "EMBED" not in view[0].model.capabilities:
         raise PoolError(
             f"'{source}' cannot embed texts", why="it lacks the capability EMBED", remedy="use a sentence encoder, or ngrams"
         )
-    return model
+    return view
 
 
-async def _embedded(model: Any, source: str, texts: Sequence[str]) -> Floats:
-    """What ``model.embed(texts)`` gives, [text, direction], as unit vectors; raises ConfigError for anything else."""
-    found = np.asarray(await model.embed(list(texts)), np.float64)
+async def _embedded(view: Pool, source: str, texts: Sequence[str]) -> tuple[Floats, Usage]:
+    """What the one member of ``view`` makes of ``texts``, [text, direction], as unit vectors, and what reading them costs.
+
+    Raises ConfigError for anything that is not one finite vector per text.
+    """
+    made, usage = await view.embed(0, list(texts))
+    found = np.asarray(made, np.float64)
     if found.ndim != 2 or len(found) != len(texts) or not np.isfinite(found).all():
         raise ConfigError(
             f"'{source}' gave an array of shape {found.shape} for {len(texts)} texts",
             where="embedding",
             remedy="an embedder gives one finite vector per text",
         )
-    return normalised(found)
+    return normalised(found), usage

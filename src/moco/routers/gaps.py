@@ -16,18 +16,27 @@ QUALITIES = (0.2, 0.5, 0.8)
 """How much of the gap CPT asks for."""
 
 
-def area_under(cost: Sequence[float] | Floats, quality: Sequence[float] | Floats) -> float:
-    """Mean quality over costs 0 to 1 (trapezoids); beyond its ends the curve keeps its last value."""
+def area_under(cost: Sequence[float] | Floats, quality: Sequence[float] | Floats, weak: float) -> float:
+    """Mean quality over costs 0 to 1 (trapezoids), as RouteLLM's code takes it of curves that span them.
+
+    A router that costs something at its cheapest cannot be had for less: below the curve's first cost it is the weak member, of
+    quality ``weak``, that one gets for the price (no mixture of both: nobody runs it). Beyond its last cost the curve keeps its
+    last value, since what is not spent does no harm.
+    """
     x, y = _ordered(cost, quality)
-    inside = (x > 0) & (x < 1)
-    grid = np.concatenate([[0.0], x[inside], [1.0]])
-    values = np.concatenate([[np.interp(0.0, x, y)], y[inside], [np.interp(1.0, x, y)]])
-    return float(np.trapezoid(values, grid))
+    first = min(max(float(x[0]), 0.0), 1.0)
+    inside = (x > first) & (x < 1)
+    grid = np.concatenate([[first], x[inside], [1.0]])
+    values = np.concatenate([[np.interp(first, x, y)], y[inside], [np.interp(1.0, x, y)]])
+    return weak * first + float(np.trapezoid(values, grid))
 
 
 def gap_recovered(cost: Sequence[float] | Floats, quality: Sequence[float] | Floats, weak: float, strong: float) -> float | None:
-    """APGR: (mean quality - weak) / (strong - weak); 0.5 is routing at random. None where the strong member is not better."""
-    return None if strong <= weak else (area_under(cost, quality) - weak) / (strong - weak)
+    """APGR: (mean quality - weak) / (strong - weak); 0.5 is routing at random, 0 a router dearer than the strong member.
+
+    None where the strong member is not better.
+    """
+    return None if strong <= weak else (area_under(cost, quality, weak) - weak) / (strong - weak)
 
 
 def cost_to_reach(
@@ -35,7 +44,8 @@ def cost_to_reach(
 ) -> float | None:
     """CPT: the least cost at which the curve (linear between points) reaches weak + ``share`` x (strong - weak).
 
-    None where it never does, or the strong member is not better.
+    At least the curve's first cost, which may be more than the strong member's (1). None where it never reaches that, or the
+    strong member is not better.
     """
     if strong <= weak:
         return None

@@ -5,20 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from moco.core.query import Query
-from moco.core.types import Draft, Usage
+from moco.core.types import Completion, Draft, Usage
 from moco.models.pool import Pool
+from moco.models.session import Session
 
 
-async def mean_margin(pool: Pool, query: Query, draft: Draft, round: int) -> tuple[float | None, Usage]:
+async def mean_margin(pool: Pool, query: Query, draft: Draft) -> tuple[float | None, Usage]:
     """Mean over the tokens of ``draft`` of P(likeliest) - P(second) at temperature 1, and what reading them again costs.
 
-    The answer is read once more by a session of its member (LOGITS); None where the engine names no token ids.
+    The answer is read once more by a session of its member (LOGITS) and what was found is kept in the store; None where the
+    engine names no token ids.
     """
     ids = draft.completion.ids
     if not ids:
         return None, Usage()
-    margins = []
-    async with await pool.open(draft.member, query, stage="margin", round=round) as session:
+
+    async def read(session: Session) -> Completion:
+        margins = []
         for place, token in enumerate(ids):
             logits = np.asarray(await session.logits(), np.float64)
             odds = np.exp(logits - logits.max())
@@ -26,5 +29,8 @@ async def mean_margin(pool: Pool, query: Query, draft: Draft, round: int) -> tup
             margins.append((first - second) / odds.sum())
             if place + 1 < len(ids):
                 await session.append(ids=[token])
-        usage = session.usage
-    return float(np.mean(margins)), usage
+        mean = float(np.mean(margins))
+        return Completion(f"{mean:.6f}", usage=session.usage, reason={"margin": mean})
+
+    found = await pool.reading(draft.member, query, "margin", list(ids), read)
+    return float(found.reason["margin"]), found.usage

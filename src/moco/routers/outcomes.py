@@ -5,16 +5,17 @@ Answers are the members' shared first answers, so the table is paid for once, wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from moco.core.errors import PoolError
+from moco.core.errors import ContextOverflow, Fatal, PoolError
 from moco.discussion.ranking import Runs, Scored
 from moco.models.pool import Pool
-from moco.routers.costs import spent
+from moco.routers.costs import relative, spent
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -45,8 +46,8 @@ class Outcomes:
     @property
     def relative_costs(self) -> Floats:
         """(member,) mean costs, the dearest member's being 1; ones where nothing costs anything."""
-        mean = self.costs.mean(axis=0)
-        return mean / mean.max() if mean.max() > 0 else np.ones(len(mean))
+        out: Floats = relative(self.costs.mean(axis=0))
+        return out
 
     def of(self, rows: Ints) -> Outcomes:
         """The outcomes of some examples."""
@@ -57,21 +58,30 @@ class Outcomes:
 async def outcomes(pool: Pool, dev: Sequence[Scored], run: Runs, *, rewarded: bool = False) -> Outcomes:
     """Ask every member every dev question and note score and cost; with ``rewarded`` also what ``aux.reward`` thinks of it.
 
-    Raises PoolError where a reward is wanted and nobody gives one.
+    A question that a member will never answer (it does not fit, or the engine refuses it) scores 0 for it, costs nothing, has the
+    lowest reward, and is told in the run's log. Raises PoolError where a reward is wanted and nobody gives one.
     """
     judge: Any = pool.aux.reward
     if rewarded and (judge is None or "REWARD" not in judge.capabilities):
         raise PoolError("ties: reward needs a reward model", remedy="add aux: {reward: ...}, or set ties: cost")
 
+    lost: Counter[str] = Counter()
+
     async def one(pair: tuple[Any, int]) -> tuple[float, float, float]:
         example, index = pair
         member = pool[index]
-        draft = await pool.ask(member, example.query)
+        try:
+            draft = await pool.ask(member, example.query)
+        except (ContextOverflow, Fatal):
+            lost[member.name] += 1
+            return 0.0, 0.0, float("-inf")
         said = draft.completion
         reward = float(await judge.reward(example.query.request(), draft.text)) if rewarded else 0.0
         return await example.score(draft.text), spent(member, said.usage, said.calls), reward
 
     flat = await run.map(one, [(e, i) for e in dev for i in range(len(pool))], "outcomes on dev")
+    if lost:
+        run.log.append({"dev_unanswered": dict(sorted(lost.items()))})
     table = np.array(flat, np.float64).reshape(len(dev), len(pool), 3)
     questions = tuple(str(e.query.question) for e in dev)
     return Outcomes(tuple(pool.names), questions, table[..., 0], table[..., 1], table[..., 2] if rewarded else None)

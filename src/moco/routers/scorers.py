@@ -32,6 +32,11 @@ class Scorer:
     logistic: Logistic
     space: Space | None = None
 
+    @property
+    def price(self) -> float:
+        """What scoring an answer costs on average: reading it, where a model embeds it."""
+        return 0.0 if self.space is None else self.space.price
+
     async def probability(self, pool: Pool, question: str, draft: Draft) -> float | None:
         """That ``draft`` is right; None where it has no log-probabilities and they are what counts."""
         if self.space is not None:
@@ -71,7 +76,7 @@ async def learn_scorer(
         space, x = await learn_space(pool, [read(questions[i], d.text) for i, d in usable], embedding)
     else:
         x = np.array([features(d.completion.logprobs or ()) for _, d in usable])
-    out = list(looks)
+    scorer, out = Scorer(await aside(fit_logistic, x, scores[places]), space), list(looks)
     for place, value in zip(places, await aside(cross_fitted, x, scores[places], rng), strict=True):
-        out[place] = replace(looks[place], sure=float(value), note="")
-    return Scorer(await aside(fit_logistic, x, scores[places]), space), out
+        out[place] = replace(looks[place], sure=float(value), note="", cost=looks[place].cost + scorer.price)
+    return scorer, out

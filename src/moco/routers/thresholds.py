@@ -7,7 +7,6 @@ nothing (threshold `DEFER`): such a stage is not asked at all.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,10 @@ ACCEPT, DEFER = float("-inf"), float("inf")
 """Thresholds of a stage that accepts everything, or nothing."""
 EXACT_STAGES = 2
 """Up to so many thresholds all combinations are tried; beyond, one at a time is improved until none can be."""
+ROUNDS = 100
+"""Most rounds of improving one at a time; a few are enough, and equals that rounding tells apart must not go round for ever."""
+COARSE, FINE = 12, 64
+"""Cuts per stage while many chains are compared, and for one that is taken."""
 
 
 def quantile_threshold(confidences: Sequence[float] | Floats, quantile: float) -> float:
@@ -71,55 +74,107 @@ def simulate(scores: Floats, costs: Floats, confidences: Floats, thresholds: Seq
     return Simulation(tuple(float(s) for s in share), float(scores[stage, picked].mean()), float(cost))
 
 
-def optimize(
-    scores: Floats,
-    costs: Floats,
-    confidences: Floats,
-    *,
-    budget: float | None = None,
-    cost_weight: float = 0.0,
-    enough: float | None = None,
-    grid: int = 64,
-) -> tuple[float, ...]:
-    """Thresholds with the best mean of score - ``cost_weight`` x cost whose mean cost is at most ``budget``.
+@dataclass(frozen=True)
+class Aim:
+    """What thresholds and chains are chosen for: the best mean score less ``cost_weight`` x mean cost, of at most ``budget``.
 
     A score of ``enough`` is as good as any larger one, so that among the chains that reach it the cheapest is taken.
+    """
+
+    budget: float | None = None
+    cost_weight: float = 0.0
+    enough: float | None = None
+
+    def worth(self, score: Any, cost: Any) -> tuple[Floats, Floats]:
+        """(value, -cost) of mean scores and costs, to be compared in this order; the value is -inf where it is too dear.
+
+        Values are rounded to 12 digits and costs to 36 bits of theirs, so that equals are equal however they were added up.
+        """
+        capped = np.minimum(score, np.inf if self.enough is None else self.enough)
+        value: Floats = np.round(capped - self.cost_weight * cost, 12)
+        mantissa, exponent = np.frexp(cost)
+        saving: Floats = -np.ldexp(np.round(np.ldexp(mantissa, 36)), exponent - 36)
+        return (value if self.budget is None else np.where(cost <= self.budget * (1 + 1e-9), value, -np.inf)), saving
+
+    def cut(self, scores: Floats, costs: Floats, confidences: Floats, grid: int = FINE) -> tuple[float, ...]:
+        """The best thresholds of one chain, rows in its order; see `optimize`."""
+        return optimize(scores, costs, confidences, self, grid)
+
+
+ANY = Aim()
+"""The best score, whatever it costs."""
+
+
+def optimize(scores: Floats, costs: Floats, confidences: Floats, aim: Aim = ANY, grid: int = FINE) -> tuple[float, ...]:
+    """The thresholds that serve ``aim`` best on recorded outcomes; ``confidences`` needs no row for the last stage.
 
     Searches at most ``grid`` cuts per stage, between confidences seen, besides accepting all and none: all combinations up
     to three stages, coordinate ascent beyond. Equals go to the cheaper chain, then to the lower thresholds. Raises
-    ConfigError where even the cheapest stage alone costs more than ``budget`` (source: FrugalGPT, arXiv 2305.05176).
+    ConfigError where even the cheapest stage alone costs more than the budget (source: FrugalGPT, arXiv 2305.05176).
     """
     means = costs.mean(axis=1)
     cheapest = int(means.argmin())
-    if budget is not None and means[cheapest] > budget + 1e-12:
+    if aim.worth(0.0, means[cheapest])[0] == -np.inf:
         raise ConfigError(
-            f"a budget of {budget:g} per query is less than the cheapest member costs ({means[cheapest]:g})",
+            f"a budget of {aim.budget:g} per query is less than the cheapest member costs ({means[cheapest]:g})",
             remedy="raise the budget, or add a cheaper member",
         )
     cuts = [_cuts(row, grid) for row in confidences[: len(scores) - 1]]
+    passed = [(~(row >= cut[:, None])).astype(np.float64) for row, cut in zip(confidences, cuts, strict=False)]
 
-    def worth(thresholds: Sequence[float]) -> tuple[float, ...]:
-        found = simulate(scores, costs, confidences, thresholds)
-        feasible = budget is None or found.cost <= budget + 1e-12
-        score = found.score if enough is None else min(found.score, enough)
-        value = round(score - cost_weight * found.cost, 12) if feasible else float("-inf")
-        return (value, -round(found.cost, 12), *(-t for t in thresholds))
+    def best_of(places: Sequence[int], free: Sequence[int]) -> list[int]:
+        """``places`` of cuts with those of the stages in ``free`` replaced by the best."""
+        parts = [slice(None) if stage in free else slice(place, place + 1) for stage, place in enumerate(places)]
+        shown = [[row[part] for row, part in zip(rows, parts, strict=True)] for rows in (cuts, passed)]
+        value, saving = aim.worth(*_means(scores, costs, *shown))
+        first = np.where(value == value.max(), saving, -np.inf).argmax()  # of equals: cuts rise, so it has the lowest
+        found = np.unravel_index(first, value.shape)
+        return [int(part.start or 0) + int(place) for part, place in zip(parts, found, strict=True)]
 
+    if not cuts:
+        return ()
+    best = [len(cut) - 1 if stage < cheapest else 0 for stage, cut in enumerate(cuts)]  # the cheapest stage alone
     if len(cuts) <= EXACT_STAGES:
-        return max(itertools.product(*cuts), key=worth)
-    best = tuple(DEFER if stage < cheapest else ACCEPT for stage in range(len(cuts)))  # the cheapest chain is feasible
-    while True:
-        before = best
-        for stage, options in enumerate(cuts):
-            best = max((*(best[:stage] + (t,) + best[stage + 1 :] for t in options), best), key=worth)
-        if best == before:
-            return best
+        best = best_of(best, range(len(cuts)))
+    else:
+        for _ in range(ROUNDS):
+            before = best
+            for stage in range(len(cuts)):
+                best = best_of(best, [stage])
+            if best == before:
+                break
+    return tuple(float(cut[place]) for cut, place in zip(cuts, best, strict=True))
 
 
-def _cuts(confidences: Floats, grid: int) -> list[float]:
-    """Candidate thresholds of one stage: accept all, its least finite value, midpoints between neighbours, accept none."""
+def _means(scores: Floats, costs: Floats, cuts: Sequence[Floats], passed: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Mean scores and costs of every combination of ``cuts``, [first stage's, second's, ...].
+
+    ``passed`` [cut, example] is 1 where a cut of that stage passes on. Up to the first stage with several cuts by who reaches it,
+    from the last one back to it by what becomes of every example, [combination, example]; a product there takes the sum.
+    """
+    asked = [(cut != DEFER).astype(np.float64) for cut in cuts]
+    shape = [len(cut) for cut in cuts]
+    free = next((stage for stage, count in enumerate(shape) if count > 1), 0)
+    here, paid, earned = np.ones(scores.shape[1]), 0.0, 0.0
+    for stage in range(free):
+        paid += asked[stage][0] * (here @ costs[stage])
+        earned += here @ scores[stage]
+        here = here * passed[stage][0]
+        earned -= here @ scores[stage]
+    score, cost = scores[-1:], costs[-1:]
+    for stage in range(len(cuts) - 1, free, -1):
+        on, own = passed[stage][:, None], asked[stage][:, None, None] * costs[stage]
+        score = (scores[stage] + on * (score - scores[stage])).reshape(-1, len(here))
+        cost = (own + on * cost).reshape(-1, len(here))
+    earned = earned + here @ scores[free] + passed[free] @ (here * (score - scores[free])).T
+    paid = paid + (asked[free] * (here @ costs[free]))[:, None] + passed[free] @ (here * cost).T
+    return earned.reshape(shape) / len(here), paid.reshape(shape) / len(here)
+
+
+def _cuts(confidences: Floats, grid: int) -> Floats:
+    """Candidate thresholds of one stage, rising: accept all, least finite value, midpoints between neighbours, accept none."""
     seen = np.unique(confidences[np.isfinite(confidences)])
     between = (seen[1:] + seen[:-1]) / 2
     if len(between) > grid:
         between = between[np.linspace(0, len(between) - 1, grid).round().astype(int)]
-    return [ACCEPT, *seen[:1].tolist(), *between.tolist(), DEFER]
+    return np.concatenate([[ACCEPT], seen[:1], between, [DEFER]])

@@ -65,6 +65,7 @@ class CellFolder:
         self.path = root / "cells" / cell_id
         self.answers, self.transcripts = self.path / "answers.jsonl", self.path / "transcripts.jsonl"
         self.summary, self.fitted = self.path / "summary.json", self.path / "fitted"
+        self.stages = self.path / "stages.jsonl"
         self._open: list[IO[str]] = []
 
     @property

@@ -8,23 +8,28 @@ import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from moco._version import __version__
-from moco.collab import Method, examples, fit, readable
+from moco.collab import Fitted, Method, examples, fit, readable
 from moco.collab.run import Run
 from moco.core.answering import KINDS
+from moco.core.errors import BackendError, NotStored
 from moco.core.types import Call
 from moco.discussion import Ranking, rank_on_dev
 from moco.models import store as store_module
-from moco.models.cached import CachedModel
+from moco.models.cached import CachedModel, stored_only
 from moco.models.store import Store
+from moco.routers import paid
 from moco.study.analysis import Finished, analyse
-from moco.study.cell import Cell, CellFolder, write_json, write_lines
+from moco.study.cell import Cell, CellFolder, read_lines, write_json, write_lines
 from moco.study.config import StudyConfig
 from moco.study.outcomes import Outcome, answer_all
 from moco.study.plan import Plan, candidates, equal_token_cells, kinds_of, make_plan
+from moco.study.stages import has_stages, stage_lines
 from moco.study.summary import summarise
 from moco.tasks import Helpers, Record, Task
 from moco.tasks.sandbox import default_sandbox
@@ -61,6 +66,8 @@ class Runner:
         self.seconds: dict[str, float] = {}
         self.started = time.time()
         self._outcomes: dict[str, Outcome] = {}
+        self._graded: dict[tuple[str, int], dict[tuple[str, str], float | None]] = {}
+        """By task and seed: scores of what members said alone, by item and text."""
 
     async def run(self) -> dict[str, Any]:
         """Run everything that is not finished yet; returns the results that are also written to results.json."""
@@ -129,7 +136,26 @@ class Runner:
             await self._answer(cell, folder, kept)
             self.seconds[cell.id] = self.seconds.get(cell.id, 0.0) + time.monotonic() - begun
             self.store.flush()
-        return Finished(cell, [kept[item] if complete else self._outcomes[item] for item in order])
+        outcomes = [kept[item] if complete else self._outcomes[item] for item in order]
+        if cell.role != "method":
+            self._graded.setdefault((cell.task.name, cell.seed), {}).update({(o.id, o.text): o.score for o in outcomes})
+        elif has_stages(cell) and set(order) != {line["id"] for line in read_lines(folder.stages)}:
+            await self._stages(cell, folder)
+        return Finished(cell, outcomes)
+
+    async def _stages(self, cell: Cell, folder: CellFolder) -> None:
+        """Keep what every stage of a chain would have said, where the study may know it: its curve is drawn from that."""
+        fitted = Fitted.load(folder.fitted, cell.pool, cell.reference)
+        graded = self._graded.get((cell.task.name, cell.seed), {})
+        try:
+            with stored_only() if self.config.curves == "stored" else nullcontext():
+                lines = await stage_lines(fitted, cell, graded, self.watch.fit)
+        except NotStored:
+            return
+        except BackendError as error:
+            self.watch.note(f"{cell.label} on {cell.task.name} has no curve: {error}")
+            return
+        write_lines(folder.stages, lines)
 
     async def _answer(self, cell: Cell, folder: CellFolder, kept: dict[str, Outcome]) -> None:
         fitted = await fit(cell.method, cell.pool, cell.fit_on, sampling=cell.sampling, seed=cell.seed, progress=self.watch.fit)
@@ -138,9 +164,11 @@ class Runner:
         self._outcomes = dict(kept)
 
         def done(outcome: Outcome, calls: tuple[Call, ...]) -> None:
+            tokens = outcome.usage.prompt_tokens + outcome.usage.completion_tokens
+            outcome = replace(outcome, cost=paid(cell.pool, calls) if calls else float(tokens))
             self._outcomes[outcome.id] = outcome
             folder.append(outcome, calls)
-            self.watch.item(outcome.usage.prompt_tokens + outcome.usage.completion_tokens)
+            self.watch.item(tokens)
 
         try:
             helpers = Helpers.of(cell.pool.aux, seed=cell.seed)
@@ -204,11 +232,11 @@ class Runner:
         file = self.out / "timing.json"
         before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"cells": {}, "runs": []}
         seconds = {**before["cells"], **{k: round(v, 3) for k, v in self.seconds.items()}}
-        members = {m.model for p in plans for m in p.pool if isinstance(m.model, CachedModel)}
-        paid = {m.name: {"calls": m.paid_calls, "tokens": m.paid_tokens} for m in sorted(members, key=lambda m: m.name)}
+        asked = {m for p in plans for m in (*(m.model for m in p.pool), *vars(p.pool.aux).values()) if isinstance(m, CachedModel)}
+        spent = {m.name: {"calls": m.paid_calls, "tokens": m.paid_tokens} for m in sorted(asked, key=lambda m: m.name)}
         run = {
             "seconds": round(time.time() - self.started, 3),
-            "paid": paid,
+            "paid": spent,
             "store": {"hits": self.store.hits, "misses": self.store.misses, "damaged": self.store.damaged},
         }
         write_json(file, {"cells": seconds, "runs": [*before["runs"], run]})

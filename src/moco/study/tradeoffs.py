@@ -6,15 +6,15 @@ draw curves here; no router ever sees them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from moco.routers import best, cost_to_reach, gap_recovered, oracle_deferral, random_deferral
-from moco.routers.curves import sweep
+from moco.routers import ChainCurve, best, chain_curve, cost_to_reach, gap_recovered
 from moco.study.cell import read_lines
+from moco.study.stages import recorded
 from moco.study.study import RunData
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -23,8 +23,6 @@ Outcomes = Mapping[str, Mapping[str, Any]]
 WEIGHTS = 40
 """Points of a curve between its ends."""
 SHARES = {"20": 0.2, "50": 0.5, "80": 0.8}
-ASKED_OTHERWISE = ("self_consistency", "verbal")
-"""Confidences of a cascade for which its stages are asked otherwise than a member alone."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,12 @@ class Curve:
 
     What the router itself reads and writes to decide is part of the cost of every point.
 
-    A cascade of two members has a point for every threshold of the first, from accepting all (the first member) to accepting
-    none (the second alone, the first is not asked); thresholds that differ between seeds are one there, so its own point lies
-    on the curve for sure in a run of one seed. ``random`` and ``oracle`` are the same chain passing on the same shares of the
-    questions by chance, and those that gain most by it, both at the mean costs of the stages. It has one point, and no such
-    lines, where other thresholds cannot be known from the run: with more stages (a later stage told no confidence of what never
-    reached it), where the run accepted everything or nothing by a threshold or never reached the second stage, and with
-    `self_consistency`, `verbal` or sampling of its own, where stages answer otherwise than the members alone.
+    A cascade's points are its path from accepting everything (the first stage) over the thresholds of the run to passing on
+    everything (the last alone), each stage in step (see `moco.routers.curves`). ``random`` and ``oracle`` are the same chain
+    passing on the same shares by chance, and so that most is gained, at the mean costs of the stages; ``worth`` is how much of
+    the oracle's gain over chance the confidence gains, by area. It has one point, and none of these, where the run does not know
+    what its stages would have said: where they are asked otherwise than members alone and not all were reached
+    (`self_consistency`, `verbal`, `margin`, `p_true` in the middle of a longer chain), unless the study says ``curves: ask``.
 
     Costs are tokens per query times the members' ``cost``. ``apgr`` and ``cpt`` (by percent of the gap) are relative to the weak
     and the strong member, None where the gap or the curve does not allow them. Any other router whose reasons hold no score
@@ -54,6 +51,7 @@ class Curve:
     cpt: dict[str, float | None]
     random: tuple[tuple[float, float], ...] = ()
     oracle: tuple[tuple[float, float], ...] = ()
+    worth: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,44 +84,17 @@ def tradeoffs(run: RunData) -> list[Tradeoff]:
 
 def compare_routers(run: RunData, cells: Sequence[tuple[Mapping[str, Any], Outcomes]]) -> list[Tradeoff]:
     """As `tradeoffs`, from outcomes that were read already: pairs of a cell of results.json and its outcomes."""
-    config = run.manifest["config"]
-    prices = {m["name"]: 1.0 if m.get("cost") is None else float(m["cost"]) for m in config.get("pool") or ()}
-    otherwise = {
-        m["label"]
-        for m in config.get("methods") or ()
-        if m["options"].get("confidence") in ASKED_OTHERWISE or any(v is not None for v in (m.get("sampling") or {}).values())
-    }
-
-    def cost_of(about: Mapping[str, Any]) -> Callable[[str, Mapping[str, Any]], float]:
-        calls: dict[str, Any] | None = None
-
-        def cost(item: str, outcome: Mapping[str, Any]) -> float:
-            nonlocal calls
-            if about["role"] == "member":
-                return prices.get(about["label"], 1.0) * _tokens(outcome)
-            if len(set(prices.values())) <= 1:
-                return next(iter(prices.values()), 1.0) * _tokens(outcome)
-            if calls is None:
-                calls = {line["id"]: line["calls"] for line in read_lines(run.cell(about["id"]).transcripts)}
-            return sum(prices.get(c["member"], 1.0) * _tokens(c) for c in calls.get(item, ()))
-
-        return cost
-
     out = []
     for task in run.results["tasks"]:
         mine = [(a, o) for a, o in cells if a["task"] == task]
-        found = _task(task, mine, run.results["best_on_dev"].get(task, {}), cost_of, otherwise)
+        found = _task(run, task, mine, run.results["best_on_dev"].get(task, {}))
         if found is not None:
             out.append(found)
     return out
 
 
 def _task(
-    task: str,
-    cells: Sequence[tuple[Mapping[str, Any], Outcomes]],
-    best_on_dev: Mapping[str, str],
-    cost_of: Callable[[Mapping[str, Any]], Callable[[str, Mapping[str, Any]], float]],
-    otherwise: Collection[str],
+    run: RunData, task: str, cells: Sequence[tuple[Mapping[str, Any], Outcomes]], best_on_dev: Mapping[str, str]
 ) -> Tradeoff | None:
     alone: dict[str, dict[int, tuple[Mapping[str, Any], Outcomes]]] = {}
     routed: dict[str, list[tuple[Mapping[str, Any], Outcomes]]] = {}
@@ -141,8 +112,7 @@ def _task(
     if not rows:
         return None
     scores = np.array([[_score(alone[n][s][1], i) for n in names] for s, i in rows], np.float64)
-    priced = {(n, s): cost_of(alone[n][s][0]) for n in names for s in seeds}
-    costs = np.array([[priced[n, s](i, alone[n][s][1][i]) for n in names] for s, i in rows])
+    costs = np.array([[_cost(alone[n][s][1][i]) for n in names] for s, i in rows])
     place = {row: number for number, row in enumerate(rows)}
     mean_cost, mean_score = costs.mean(axis=0), scores.mean(axis=0)
     votes = [best_on_dev.get(str(s)) for s in seeds]
@@ -153,9 +123,10 @@ def _task(
     oracle = ends.curve("oracle", _sweep(scores, mean_cost, scores, costs), oracle_cost, float(scores.max(axis=1).mean()))
     curves = []
     for label, group in routed.items():
-        found = _router(label, group, names, place, scores, costs, ends, cost_of, label not in otherwise)
+        found = _router(label, group, names, place, scores, costs, ends)
         if found is not None:
-            curves.append(found)
+            chain = _chain(run, [about for about, _ in group])
+            curves.append(found if chain is None else ends.chain(chain, found))
     singles = tuple(zip(names, mean_cost.tolist(), mean_score.tolist(), strict=True))
     random = (float(mean_cost.mean()), float(mean_score.mean()))
     return Tradeoff(task, len(rows), names[ends.weak], strong, singles, random, oracle, tuple(curves))
@@ -181,6 +152,12 @@ class Ends:
         cpt = {name: cost_to_reach(x, y, weak, strong, share) for name, share in SHARES.items()}
         return Curve(label, cost, score, tuple(points), gap_recovered(x, y, weak, strong), cpt)
 
+    def chain(self, found: ChainCurve, own: Curve) -> Curve:
+        """A cascade that ran as ``own``, with its whole curve and its controls."""
+        points = sorted({(round(c, 9), round(s, 9)) for c, s in found.points})
+        curve = self.curve(own.label, points, own.cost, own.score)
+        return replace(curve, random=found.random, oracle=found.oracle, worth=found.worth)
+
 
 def _router(
     label: str,
@@ -190,12 +167,9 @@ def _router(
     scores: Floats,
     costs: Floats,
     ends: Ends,
-    cost_of: Callable[[Mapping[str, Any]], Callable[[str, Mapping[str, Any]], float]],
-    plain: bool,
 ) -> Curve | None:
-    """A router's own point, and its curve where its reasons tell it; ``plain``: it asks its members as they are asked alone."""
+    """A router's own point, and its curve where its reasons tell it."""
     own: list[tuple[float, float]] = []
-    walks: list[Walk] = []
     told: list[list[float]] = []
     prices: list[list[float]] = []
     deciding: list[float] = []
@@ -203,13 +177,10 @@ def _router(
     candidates: list[str] | None = None
     scored = True
     for about, outcomes in group:
-        cost = cost_of(about)
         for item, outcome in outcomes.items():
             if outcome["score"] is None or (about["seed"], item) not in place:
                 continue
-            own.append((cost(item, outcome), outcome["score"]))
-            if about.get("method") == "cascade" and (steps := outcome["reason"].get("steps")):
-                walks.append(Walk(place[about["seed"], item], steps, *own[-1]))
+            own.append((_cost(outcome), outcome["score"]))
             said = outcome["reason"].get("scores")
             if not isinstance(said, Mapping) or not set(said) <= set(names) or len(said) < 2:
                 scored = False
@@ -233,74 +204,15 @@ def _router(
         overhead = round(float(np.mean(deciding)), 9)
         swept = _sweep(np.array(told), np.mean(prices, axis=0), scores[part], costs[part])
         points = [(c + overhead, s) for c, s in swept]
-    chain = two_stages(walks, names, scores, costs) if plain and len(walks) == len(own) else None
-    return ends.curve(label, points, cost, score) if chain is None else chain.curve(label, ends, cost, score)
+    return ends.curve(label, points, cost, score)
 
 
-@dataclass(frozen=True)
-class Walk:
-    """What a cascade did with one question (``row`` of the members' outcomes), stage by stage."""
-
-    row: int
-    steps: Sequence[Mapping[str, Any]]
-    cost: float
-    score: float
-
-
-@dataclass(frozen=True)
-class TwoStages:
-    """A cascade of two: [2, question] scores and costs (what finding the confidence cost included), and the confidences."""
-
-    scores: Floats
-    costs: Floats
-    sure: Floats
-    thresholds: tuple[float, ...]
-
-    def curve(self, label: str, ends: Ends, cost: float, score: float) -> Curve:
-        """Every threshold, and the two controls at the same shares."""
-        found = sweep(self.scores, self.costs, self.sure, self.thresholds)
-        points = sorted({(round(p.found.cost, 9), round(p.found.score, 9)) for p in found})
-        shares = sorted({p.quantile for p in found})
-        price, extra = self.costs.mean(axis=1).tolist()
-        first, last = self.scores
-        random, oracle = (
-            tuple((price + share * extra, control(first, last, share)) for share in shares)
-            for control in (random_deferral, oracle_deferral)
-        )
-        return replace(ends.curve(label, points, cost, score), random=random, oracle=oracle)
-
-
-def two_stages(walks: Sequence[Walk], names: Sequence[str], scores: Floats, costs: Floats) -> TwoStages | None:
-    """What a cascade would have done at any threshold of its first stage; None where the run does not tell (see `Curve`)."""
-    for walk in walks:
-        cut = walk.steps[0]["threshold"]  # none: infinite; the note of an answer that was accepted all the same is not kept
-        third = len(walk.steps) > 2 or (len(walk.steps) == 2 and walk.steps[1]["threshold"] is not None)
-        if cut is None or third:
-            return None
-    pairs = [{w.steps[stage]["member"] for w in walks if len(w.steps) > stage} for stage in (0, 1)]
-    if any(len(p) != 1 or not p <= set(names) for p in pairs):
-        return None
-    columns = [names.index(next(iter(p))) for p in pairs]
-    part = np.ix_([w.row for w in walks], columns)
-    alone, price = scores[part].T, costs[part].T
-    deferred = np.array([len(w.steps) == 2 for w in walks])
-    if not np.array_equal(np.where(deferred, alone[1], alone[0]), [w.score for w in walks]):
-        return None  # a stage did not answer as its member does alone
-    first = np.array([w.cost for w in walks]) - np.where(deferred, price[1], 0.0)
-    return TwoStages(
-        alone,
-        np.stack([first, price[1]]),
-        np.array([_sure(w.steps[0]) for w in walks]),
-        tuple(sorted({float(w.steps[0]["threshold"]) for w in walks})),
-    )
-
-
-def _sure(step: Mapping[str, Any]) -> float:
-    """The confidence of a stage on the side of its threshold on which it was: both were rounded. -inf where it was unusable."""
-    if step["confidence"] is None or step.get("note"):
-        return float("-inf")
-    sure, cut = float(step["confidence"]), float(step["threshold"])
-    return max(sure, cut) if step["accepted"] else min(sure, float(np.nextafter(cut, -np.inf)))
+def _chain(run: RunData, abouts: Sequence[Mapping[str, Any]]) -> ChainCurve | None:
+    """The curve of a cascade over its seeds; None where a cell does not know what its stages would have said."""
+    chains = [recorded(read_lines(run.cell(about["id"]).stages)) for about in abouts]
+    known = [chain for chain in chains if chain is not None]
+    passes_on = any(chain.thresholds for chain in known)
+    return chain_curve(known) if passes_on and len(known) == len(chains) else None
 
 
 def _sweep(told: Floats, price: Floats, scores: Floats, costs: Floats) -> list[tuple[float, float]]:
@@ -329,9 +241,11 @@ def _score(outcomes: Outcomes, item: str) -> float | None:
     return found
 
 
-def _tokens(thing: Mapping[str, Any]) -> float:
-    usage = thing["usage"]
-    return float(usage["prompt_tokens"] + usage["completion_tokens"])
+def _cost(outcome: Mapping[str, Any]) -> float:
+    """In the unit of the members' ``cost``; tokens in runs of versions that did not keep it."""
+    if (cost := outcome.get("cost")) is not None:
+        return float(cost)
+    return float(outcome["usage"]["prompt_tokens"] + outcome["usage"]["completion_tokens"])
 
 
 def _rounded(value: Any) -> Any:

@@ -30,17 +30,18 @@ from moco.routers import (
     Chain,
     Look,
     Scorer,
+    Stage,
     aside,
     auroc,
     calibration_error,
     check_keepable,
     check_source,
+    dev_costs,
     even_odds,
     held_out,
     learn_scorer,
     quantile_threshold,
     search_chain,
-    spent,
     tells_itself,
 )
 
@@ -262,22 +263,15 @@ class Cascade(Method):
 
     async def answer(self, query: Query, pool: Pool) -> Answer:
         chain = self.chain(pool)
-        if self.confidence in LEARNED and self.scorers_ is None and len(chain) > 1:
-            raise ConfigError(
-                f"{self.confidence} needs what it learns from dev, and nothing was fitted",
-                where="cascade",
-                remedy="fit it on a dev split",
-            )
         spoke: tuple[Member, Draft, float | None] | None = None
         steps: list[dict[str, Any]] = []
         for stage, (member, cut) in enumerate(zip(chain, (*self.cuts(chain), ACCEPT), strict=True)):
-            last = stage == len(chain) - 1
             if cut == DEFER:  # it could only be asked in vain
                 skipped = {"member": member.name, "confidence": None, "threshold": None, "accepted": False, "cost": 0.0}
                 steps.append({**skipped, "note": "skipped"})
                 continue
-            scorer = self.scorers_[stage] if self.scorers_ and not last else None
-            look = await self.asker(last).look(query, pool, member, stage, scorer)
+            last = stage == len(chain) - 1
+            look = await self.consult(query, pool, chain, stage)
             accepted = look.draft is not None and (last or look.value >= cut)
             told = {"confidence": finite(look.sure), "threshold": finite(cut), "accepted": accepted, "cost": finite(look.cost)}
             step = {"member": member.name, **told}
@@ -291,6 +285,23 @@ class Cascade(Method):
         assert spoke is not None
         reason = {"steps": steps, "stage": len(steps) - 1, "fallback": not steps[-1]["accepted"]}
         return answer_of(spoke[1], confidence=spoke[2], reason=reason)
+
+    async def stages(self, query: Query, pool: Pool) -> Sequence[Stage]:
+        chain = self.chain(pool)
+        cuts = (*self.cuts(chain), ACCEPT)
+        return [Stage(m.name, cuts[i], await self.consult(query, pool, chain, i)) for i, m in enumerate(chain)]
+
+    async def consult(self, query: Query, pool: Pool, chain: list[Member], stage: int) -> Look:
+        """What that stage says; raises ConfigError where its confidence has to be learned and nothing was fitted."""
+        last = stage == len(chain) - 1
+        if self.confidence in LEARNED and self.scorers_ is None and len(chain) > 1:
+            raise ConfigError(
+                f"{self.confidence} needs what it learns from dev, and nothing was fitted",
+                where="cascade",
+                remedy="fit it on a dev split",
+            )
+        scorer = self.scorers_[stage] if self.scorers_ and not last else None
+        return await self.asker(last).look(query, pool, chain[stage], stage, scorer)
 
     def asker(self, last: bool) -> Asker:
         """How a stage is asked; the last one plainly, since nothing hangs on how sure it is."""
@@ -337,12 +348,5 @@ def finite(value: float | None) -> float | None:
 
 async def by_cost(pool: Pool, dev: Examples, run: Run) -> tuple[str, ...]:
     """Member names by mean cost of their answer on dev, equals in pool order."""
-
-    async def one(pair: tuple[Member, Example]) -> float:
-        member, example = pair
-        said = (await pool.ask(member, example.query)).completion
-        return spent(member, said.usage, said.calls)
-
-    flat = await run.map(one, [(m, e) for m in pool for e in dev], "cascade: cost")
-    means = np.array(flat).reshape(len(pool), -1).mean(axis=1)
+    means = await dev_costs(pool, dev, run)
     return tuple(pool.names[i] for i in np.argsort(means, kind="stable"))

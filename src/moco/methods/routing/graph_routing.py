@@ -13,12 +13,14 @@ from pydantic import Field
 
 from moco.collab.method import Method, register
 from moco.collab.run import Examples, Run
-from moco.core.errors import ConfigError, PoolError
+from moco.core.answering import KINDS
+from moco.core.errors import ConfigError
 from moco.core.query import Query
 from moco.core.types import Answer
 from moco.discussion import answer_of
 from moco.models.pool import Pool
 from moco.routers import (
+    FEW,
     Graph,
     Outcomes,
     Space,
@@ -26,9 +28,12 @@ from moco.routers import (
     aside,
     attach,
     best,
+    caution,
     check_keepable,
+    check_names,
     check_source,
     check_torch,
+    descriptions_of,
     edge_scores,
     folds,
     heard,
@@ -39,8 +44,6 @@ from moco.routers import (
     train_graph,
 )
 
-LEAST = 10
-"""Dev questions that a graph needs."""
 SCENARIOS = {"performance": (1.0, 0.0), "balance": (0.5, 0.5), "cost": (0.2, 0.8)}
 """Weights of effect and cost in what routing is to earn."""
 
@@ -49,12 +52,16 @@ SCENARIOS = {"performance": (1.0, 0.0), "balance": (0.5, 0.5), "cost": (0.2, 0.8
 class GraphRouting(Method):
     """Edges from questions to models tell what each earned on dev; the model with the likeliest edge answers."""
 
-    cost = "fit: n calls per dev example (the shared first answers); 1 call per query, of the chosen member"
+    cost = (
+        "fit: n calls per dev example (the shared first answers); 1 call per query, of the chosen member, "
+        "and where a model embeds 1 of it"
+    )
     fidelity = (
         "nodes, edge features, both layers, batch normalisation and score are GraphRouter's, to 1e-6 of its own network",
         "training hides half of the edges and predicts them; inference shows all dev edges; best epoch, first one kept",
         "fixes: the released code scores test questions on a graph of their own, where a route depends on what else is asked",
         "fixes: batch normalisation never sees a test question; costs are real, so scenarios differ; nothing of dev is wasted",
+        "costs, and scores that are more than right or wrong, are brought to [0, 1] within each task",
         "deviates: selection by mean routed effect on validation instead of macro F1 (the original's own advice)",
         "deviates: equal models share the label (ties=first: the original's); rows in which all are equal are not in the loss",
         "deviates: messages are averaged: with sums, dev edges shown only at inference undo what training found (presets: sum)",
@@ -109,14 +116,16 @@ class GraphRouting(Method):
         super().check(pool)
         check_keepable()
         check_source(pool, self.embedding)
-        if self.model_features == "description" and len(pool) > 1:
-            for member in pool:
-                if not (self.descriptions.get(member.name) or member.description):
-                    raise PoolError(
-                        f"member '{member.name}' has no description",
-                        where="graph_routing",
-                        remedy="write description: ... at the pool entry, or set model_features: onehot",
-                    )
+        check_names(self.task_descriptions, KINDS, "kind of answer", "graph_routing.task_descriptions")
+        if len(pool) > 1:
+            self.described(pool)
+
+    def described(self, pool: Pool) -> list[str]:
+        """What the model nodes know of their members; nothing where they only know who they are."""
+        if self.model_features == "description":
+            return descriptions_of(pool, self.descriptions, "graph_routing", "set model_features: onehot")
+        check_names(self.descriptions, pool.names, "member", "graph_routing.descriptions")
+        return []
 
     async def fit(self, pool: Pool, dev: Examples, run: Run) -> None:
         found = await outcomes(pool, dev, run)
@@ -124,10 +133,9 @@ class GraphRouting(Method):
         effect, features = self.edges(found, kinds)
         self.costs_ = tuple(found.relative_costs.tolist())
         self.best_ = int(best(effect.mean(axis=0)[None], np.array(self.costs_))[0])
-        if len(dev) < LEAST:
-            run.log.append(
-                {"graph_routing": {"too few dev questions for a graph": len(dev), "all go to": pool.names[self.best_]}}
-            )
+        if len(dev) < FEW:
+            best_one = pool.names[self.best_]
+            caution(run, "graph_routing", f"{len(dev)} dev questions are too few for a graph: all go to '{best_one}'")
             return
         check_torch()
         graph = await self.graph(pool, found, kinds, effect, features)
@@ -162,19 +170,23 @@ class GraphRouting(Method):
         return total / len(found)
 
     def edges(self, found: Outcomes, kinds: list[str]) -> tuple[Any, Any]:
-        """[query, model] weighted effects, and [query, model, 3] edge features; costs are brought to [0, 1] within each task."""
-        cost = np.zeros_like(found.costs)
+        """[query, model] weighted effects, and [query, model, 3] edge features.
+
+        Costs, and scores that are more than right or wrong, are brought to [0, 1] within each task.
+        """
+        quality, cost = found.scores.copy(), found.costs.copy()
         for kind in set(kinds):
             rows = [i for i, k in enumerate(kinds) if k == kind]
-            low, high = found.costs[rows].min(), found.costs[rows].max()
-            cost[rows] = (found.costs[rows] - low) / (high - low) if high > low else 0.0
+            cost[rows] = ranged(cost[rows])
+            if not np.isin(quality[rows], (0.0, 1.0)).all():
+                quality[rows] = ranged(quality[rows])
         a, b = SCENARIOS[self.scenario]
-        effect = a * found.quality - b * cost
-        return effect, np.stack([effect, cost, found.quality], axis=-1)
+        effect = a * quality - b * cost
+        return effect, np.stack([effect, cost, quality], axis=-1)
 
     async def graph(self, pool: Pool, found: Outcomes, kinds: list[str], effect: Any, features: Any) -> Graph:
         """Dev as a graph, in the space of its questions, tasks and descriptions."""
-        texts = [self.descriptions.get(m.name) or m.description for m in pool] if self.model_features == "description" else []
+        texts = self.described(pool) if len(pool) > 1 else []
         tasks = sorted(set(kinds))
         self.space_, x = await learn_space(pool, [*found.questions, *tasks, *texts], self.embedding)
         n, t = len(found), len(tasks)
@@ -210,3 +222,9 @@ class GraphRouting(Method):
                 "embedding": self.space_.described,
             }
         return answer_of(await pool.ask(who, query), confidence=confidence, reason=reason)
+
+
+def ranged(table: Any) -> Any:
+    """``table`` brought to [0, 1] by its range; zeros where all is equal."""
+    low, high = table.min(), table.max()
+    return (table - low) / (high - low) if high > low else np.zeros_like(table)

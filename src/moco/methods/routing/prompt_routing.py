@@ -17,9 +17,11 @@ from moco.core.errors import ConfigError, PoolError
 from moco.core.query import Query
 from moco.core.types import Answer, Request
 from moco.discussion import Ranking, answer_of, rank_on_dev
+from moco.discussion.budget import reader_of
 from moco.discussion.selection import first_number
 from moco.discussion.template import Template
 from moco.models.pool import Pool
+from moco.routers import descriptions_of, dev_costs, fixed_words, relative, shown_question
 
 ROUTE = Template(
     """\
@@ -51,6 +53,7 @@ class PromptRouting(Method):
         "deviates: 64 tokens instead of 8 for a written verdict: small members repeat the question before they answer",
         "decision=pairwise: ours; two descriptions at a time, in both orders, mean probability of being preferred",
         "label_order=permute averages over cyclic orders of the list; permute:p over p of them",
+        "a question that repeats words of the prompt is fenced by a mark of its own, a plain one is not (fence=always: all are)",
         "deviates: the released code samples 512 tokens at temperature 0.7 and takes the largest number found as a substring",
         "tests: tests/methods/test_prompt_routing.py",
     )
@@ -59,7 +62,7 @@ class PromptRouting(Method):
     descriptions: dict[str, str] = {}
     """Description by member name; by default the pool's."""
     router: str | None = None
-    """Name of the routing member; None takes the best on dev."""
+    """Name of the routing member; None takes the best on dev. A named one needs no dev, and then reasons hold no costs."""
     decision: Literal["score", "generate", "pairwise"] = "score"
     """Compare the probabilities of the numbers, let the router write one, or compare two members at a time."""
     label_order: Annotated[str, Field(pattern=r"^(fixed|permute(:[1-9][0-9]*)?)$")] = "fixed"
@@ -70,15 +73,18 @@ class PromptRouting(Method):
     """One line of the list of models."""
     reply: Annotated[str, REPLY.option] = REPLY.text
     """What a router's verdict looks like; it is scored, or read after its last fixed word."""
+    fence: Literal["auto", "always"] = "auto"
+    """Put the question between fences where it repeats words of the prompt, or always (the embedded routers know plain ones)."""
     max_tokens: Annotated[int, Field(ge=1)] = 64
     """Room for a written verdict; only its last line counts."""
 
     ranking_: Ranking | None = None
+    costs_: tuple[float, ...] = ()
 
     def check(self, pool: Pool) -> None:
         super().check(pool)
-        for index in range(len(pool) if len(pool) > 1 else 0):
-            self.describe(pool, index)
+        if len(pool) > 1:
+            self.described(pool)
         if self.decision != "score" and self.label_order != "fixed":
             raise ConfigError(
                 "label_order goes with decision: score", where="prompt_routing", remedy="set it, or drop label_order"
@@ -91,9 +97,24 @@ class PromptRouting(Method):
                         remedy="set decision: generate, or name a local router",
                     )
 
+    def compatible(self, pool: Pool) -> None:
+        """Whether every member that may route has room for the descriptions; raises PoolError where they alone are too long."""
+        for member in pool if self.router is None else [pool[self.router]]:
+            reader = reader_of(member)
+            if reader.context is None or len(pool) < 2:
+                continue
+            size = reader.size(self.prompt(Query.of(""), pool, member.name, list(range(len(pool)))))
+            if size >= reader.context:
+                raise PoolError(
+                    f"the routing prompt takes {size} tokens before any question, '{member.name}' reads {reader.context}",
+                    where="prompt_routing",
+                    remedy="shorten the descriptions, or name a router with a longer context",
+                )
+
     async def fit(self, pool: Pool, dev: Examples, run: Run) -> None:
         if self.router is None and len(pool) > 1:
             self.ranking_ = await rank_on_dev(pool, dev, run)
+            self.costs_ = tuple(relative(await dev_costs(pool, dev, run)).tolist())
 
     async def answer(self, query: Query, pool: Pool) -> Answer:
         if len(pool) == 1:
@@ -102,6 +123,8 @@ class PromptRouting(Method):
         decide = {"score": self.by_score, "generate": self.by_words, "pairwise": self.by_pairs}[self.decision]
         chosen, confidence, why = await decide(query, pool, router)
         reason = {"router": router, "route": chosen, **why}
+        if self.costs_:
+            reason["costs"] = {name: round(cost, 6) for name, cost in zip(pool.names, self.costs_, strict=True)}
         return answer_of(await pool.ask(chosen, query), confidence=confidence, reason=reason)
 
     def choose_router(self, pool: Pool) -> str:
@@ -112,23 +135,21 @@ class PromptRouting(Method):
         ranked = self.ranking_
         return min(pool, key=lambda m: (-ranked.mean(m.name), m.cost, m.index)).name
 
-    def prompt(self, query: Query, pool: Pool, order: list[int]) -> Request:
-        """The routing request with the members listed in ``order``, greedy."""
-        line = LINE.but(self.line)
-        models = [line.fill(number=str(i), description=self.describe(pool, m)) for i, m in enumerate(order, 1)]
-        text = ROUTE.but(self.template).fill(question=query.question, models="\n".join(models))
+    def prompt(self, query: Query, pool: Pool, router: str, order: list[int]) -> Request:
+        """The request to ``router`` with the members listed in ``order``, greedy."""
+        line, about = LINE.but(self.line), self.described(pool)
+        models = [line.fill(number=str(i), description=about[m]) for i, m in enumerate(order, 1)]
+        text = ROUTE.but(self.template).fill(question=self.shown(query, pool, router), models="\n".join(models))
         return query.request(text, temperature=0, max_tokens=self.max_tokens)
 
-    def describe(self, pool: Pool, index: int) -> str:
-        member = pool[index]
-        text = self.descriptions.get(member.name) or member.description
-        if not text:
-            raise PoolError(
-                f"member '{member.name}' has no description",
-                where="prompt_routing",
-                remedy="write description: ... at the pool entry, or descriptions: {name: ...} at the method",
-            )
-        return text
+    def described(self, pool: Pool) -> list[str]:
+        return descriptions_of(pool, self.descriptions, "prompt_routing", "descriptions: {name: ...} at the method")
+
+    def shown(self, query: Query, pool: Pool, router: str) -> str:
+        """The question as ``router`` sees it."""
+        route, reply = ROUTE.but(self.template), REPLY.but(self.reply)
+        words = fixed_words(lambda hole: f"{route.fill(question=hole, models=hole)}\n{reply.fill(number=hole)}")
+        return shown_question(query.question, words, reader_of(pool[router]).neutral, always=self.fence == "always")
 
     async def by_score(self, query: Query, pool: Pool, router: str) -> Route:
         """Route to the number with the highest log-probability, averaged over cyclic orders; ties to the lower index."""
@@ -153,7 +174,7 @@ class PromptRouting(Method):
 
     async def label_scores(self, query: Query, pool: Pool, router: str, order: list[int]) -> Floats:
         """(number,) log-probability of each number, its end of turn included, with the members listed in ``order``."""
-        request = self.prompt(query, pool, order)
+        request = self.prompt(query, pool, router, order)
         found = [await pool.score(router, request, REPLY.but(self.reply).fill(number=str(i))) for i in range(1, len(order) + 1)]
         return np.array([f.total + f.end for f in found])
 
@@ -166,9 +187,9 @@ class PromptRouting(Method):
 
     async def by_words(self, query: Query, pool: Pool, router: str) -> Route:
         """Route to the number the router writes; an unreadable verdict falls back to the router."""
-        verdict = await pool.ask(router, self.prompt(query, pool, list(range(len(pool)))), stage="route")
-        mark = self.reply.partition("{number}")[0].strip()
-        tail = verdict.text.rpartition(mark)[2] if mark and mark in verdict.text else verdict.text
+        verdict = await pool.ask(router, self.prompt(query, pool, router, list(range(len(pool)))), stage="route")
+        mark, said = self.reply.partition("{number}")[0].strip(), verdict.text.replace(self.shown(query, pool, router), "")
+        tail = said.rpartition(mark)[2] if mark else said  # all of it where the mark is not there
         number = first_number(tail, len(pool))
         chosen = router if number is None else pool.names[number - 1]
         return chosen, None, {"parsed": number is not None, "verdict": verdict.text}

@@ -26,9 +26,11 @@ from moco.routers import (
     Scale,
     Space,
     aside,
+    caution,
     check_installed,
     check_keepable,
     check_source,
+    few,
     labels,
     learn,
     learn_space,
@@ -42,6 +44,8 @@ from moco.routers import (
 HeadName = Literal["knn", "logistic", "mf", "sw", "mlp", "elo", "lm_sft", "lm_score", "bert"]
 BELONGS = {"neighbours": "knn", "strength": "logistic", "penalty": "mlp", "learning_rate": "mf", "factors": "mf"}
 """Options of one head alone."""
+SLACK = 0.1
+"""How far a calibrated share may miss before the fit warns of it."""
 LANGUAGE_MODELS = ("lm_sft", "lm_score", "bert")
 """Heads that are language models: they come with the training kit's routers and share everything but ``learn`` and ``scores``."""
 
@@ -50,7 +54,10 @@ LANGUAGE_MODELS = ("lm_sft", "lm_score", "bert")
 class TrainedRouter(Method):
     """A head learned from dev outcomes picks the member of best expected score minus its price; only that one answers."""
 
-    cost = "fit: n calls per dev example (the shared first answers); 1 call per query, of the chosen member"
+    cost = (
+        "fit: n calls per dev example (the shared first answers); 1 call per query, of the chosen member, "
+        "and where a model embeds 1 of it"
+    )
     fidelity = (
         "mf: s(k, x) = v . (P_k / |P_k| * (W e(x))), BCE of s(winner) - s(loser), equal results removed, noise 0.1 (RouteLLM)",
         "sw: weights 10 x 10^(cos / max cos), Bradley-Terry refitted per question, equal results half a win each; no tiers",
@@ -58,6 +65,7 @@ class TrainedRouter(Method):
         "deviates: sw, elo: a faint pull to equal ratings (1e-6 per battle), so that who always wins has a finite one",
         "win rate of two members: sigmoid of the difference (mf, sw, elo); (1 + difference) / 2 of expected scores (others)",
         "strong_share f: threshold = linear quantile 1 - f of held-out dev win rates; strong iff win rate >= threshold",
+        "equal win rates go to the strong member together; the share reached on dev is in the reason, a miss by 0.1 is warned of",
         "more than two members: the strong one against the best other; without a threshold the best utility of all",
         "mf: defaults are RouteLLM's; the learning rate is chosen on dev among its 3e-4 and 3e-3 (small data move little)",
         "settings are chosen and quality is estimated by cross-validation on dev (stratified by who is best); test is never read",
@@ -83,7 +91,7 @@ class TrainedRouter(Method):
     strong: str | None = None
     """Who the threshold is about; None takes the best on dev."""
     strong_share: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Share of calls that shall go to the strong member; its threshold is calibrated on dev."""
+    """Share of calls that shall go to the strong member; calibrated on dev, where equal win rates can only go together."""
     threshold: float | None = None
     """A given threshold on the strong member's win rate; 0 sends it everything, more than 1 nothing."""
     folds: Annotated[int, Field(ge=2)] = 5
@@ -110,6 +118,7 @@ class TrainedRouter(Method):
     strong_: int = 0
     threshold_: float | None = None
     estimate_: dict[str, float] | None = None
+    note_: str = ""
 
     def check(self, pool: Pool) -> None:
         super().check(pool)
@@ -128,6 +137,12 @@ class TrainedRouter(Method):
             raise ConfigError("ties go with target: best", where="trained_router.ties", remedy="set it, or drop ties")
         if self.strong_share is not None and self.threshold is not None:
             raise ConfigError("strong_share and threshold exclude each other", where="trained_router", remedy="give one of them")
+        if self.strong_share is not None and self.head == "elo":
+            raise ConfigError(
+                "elo's win rate is the same for every question: all or none of them go to the strong member",
+                where="trained_router.strong_share",
+                remedy="use another head, or drop strong_share",
+            )
         if self.strong is not None:
             pool[self.strong]
         if self.head in ("logistic", "mlp") and self.learned_ is None:
@@ -156,6 +171,15 @@ class TrainedRouter(Method):
             rates = self.rule(0.0).decide(validated.held, quality)[1]
             self.threshold_ = share_threshold(rates if rates is not None else [0.0], self.strong_share)
         self.estimate_ = self.estimated(found, validated.held, quality)
+        self.note_ = few(run, "trained_router", len(dev))
+        got = self.estimate_["to the strong member"]
+        if self.threshold_ is not None and self.strong_share is not None and abs(got - self.strong_share) > SLACK:
+            caution(
+                run,
+                "trained_router",
+                f"{got:.0%} of dev go to the strong member instead of {self.strong_share:.0%}: "
+                "the head tells too few questions apart (knn: more neighbours or weighted: true; or another head)",
+            )
         about = {
             "head": self.head,
             "constant": "constant" in self.learned_,
@@ -189,6 +213,10 @@ class TrainedRouter(Method):
         if rates is not None and self.cut is not None:
             told = {"strong": pool.names[self.strong_], "win_rate": round(float(rates[0]), 6), "threshold": round(self.cut, 6)}
             reason |= told
+        if self.threshold_ is not None:
+            reason["strong_share"] = {"wanted": self.strong_share, "on dev": (self.estimate_ or {}).get("to the strong member")}
+        if self.note_:
+            reason["note"] = self.note_
         return answer_of(await pool.ask(who, query), confidence=float(np.clip(quality[0, who], 0, 1)), reason=reason)
 
     @property
@@ -212,12 +240,12 @@ class TrainedRouter(Method):
         return [setting for i, setting in enumerate(tried) if setting not in tried[:i]]
 
     def estimated(self, found: Outcomes, held: Any, quality: Any) -> dict[str, float]:
-        """What routing dev with held-out scores gives: score and cost, beside the best single member and an oracle."""
+        """What routing dev with held-out scores gives: score and cost (embedding included), beside best single and oracle."""
         chosen, _ = self.rule(self.cut).decide(held, quality)
         rows, strong = np.arange(len(found)), self.strong_
         about = {
             "score": found.scores[rows, chosen].mean(),
-            "cost": found.costs[rows, chosen].mean(),
+            "cost": found.costs[rows, chosen].mean() + (self.space_.price if self.space_ is not None else 0.0),
             "to the strong member": (chosen == strong).mean(),
             "best single": found.scores.mean(axis=0).max(),
             "oracle": found.scores.max(axis=1).mean(),
