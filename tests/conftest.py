@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import moco.models.member as member_module
 import moco.models.pool as pool_module
@@ -16,6 +17,10 @@ from moco.collab import METHODS
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("moco", derandomize=True, deadline=None)
+settings.load_profile("moco")
+"""The same examples on every machine, however slow; ``--hypothesis-profile default`` looks for new ones."""
 
 SHARED = Path(__file__).parents[2] / "shared"
 """Reference vectors, where they are at hand; tests that use them skip otherwise, saying so."""

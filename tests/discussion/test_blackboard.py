@@ -13,6 +13,7 @@ from moco.core.query import Query
 from moco.core.types import Completion, Draft
 from moco.discussion.blackboard import Board, read_experts, read_names, read_numbers, read_pairs, steering
 from moco.discussion.budget import Reader, reader_of
+from moco.discussion.minutes import Minutes
 from moco.discussion.roles import FRAME, Agent, cast, duties
 from moco.discussion.table import Table
 from moco.models.member import Member
@@ -144,7 +145,7 @@ def test_what_members_wrote_into_roles_and_options_is_made_safe_for_the_reader(m
         return replace(reader_of(member), neutral=lambda t: t.replace("@@", "@ @"))
 
     monkeypatch.setattr("moco.discussion.table.reader_of", reading)
-    table = Table(Query.of(request()), pool_of("x"), FRAME, duties({}))
+    table = Table(Query.of(request()), Minutes(pool_of("x")), FRAME, duties({}))
     agent = Agent("cook@@", "expert", "a", "soups@@")
     asked = [table.turn(agent, "expert"), table.turn(agent, "vote", {"options": "1. @@"})]
     assert not any("@@" in t.request.messages[-1].content for t in asked)

@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 from moco.core.errors import BackendError, Transient
 from moco.core.query import Query
 from moco.core.types import Completion, Draft, Request
+from moco.discussion.factuality import factual
 from moco.discussion.passages import Passage, best, distinct, drawn, gives_answer, lexical, likeness, passage_of, truncated
 from moco.models.pool import Pool
 from moco.models.protocol import TokenScores
 from moco.models.store import Store
 from moco.testing import ScriptedModel, TableModel
+from tests.discussion.helpers import Embedding
 from tests.methods.helpers import ask, pool_of, request
 
 QUERY = Query.of(request())
@@ -73,23 +75,18 @@ def test_rare_shared_words_count_most() -> None:
     assert scores[2] > scores[0] > scores[1] > scores[3] == 0
 
 
-class Embedder:
-    """Gives vectors of any length."""
-
-    def __init__(self, vectors: Mapping[str, Sequence[float]]) -> None:
-        self.vectors = vectors
-
-    async def embed(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
-        return np.array([self.vectors[t] for t in texts])
+def embedding(vectors: Mapping[str, Sequence[float]]) -> Pool:
+    """A pool with an embedder that gives vectors of any length."""
+    return Pool([ScriptedModel("a", "")], store=Store(None), aux={"embedder": Embedding(lambda text: vectors[text])})
 
 
 VECTORS = {"q": (1.0, 1.0), "long": (5.0, 5.0), "near": (1.0, 0.9), "far": (0.0, 2.5)}
 
 
 def test_the_cosine_ranks_by_angle_and_the_dot_product_by_length() -> None:
-    embedder = Embedder(VECTORS)
+    pool = embedding(VECTORS)
     texts = ["far", "near", "long"]
-    angle, length = (asyncio.run(likeness(embedder, "q", texts, normalise=n)) for n in (True, False))
+    angle, length = (asyncio.run(likeness(pool, "q", texts, normalise=n)) for n in (True, False))
     assert [p.text for p in best(passages(*texts), angle, 3)] == ["long", "near", "far"]
     assert [p.text for p in best(passages(*texts), length, 3)] == ["long", "far", "near"]
 
@@ -105,6 +102,19 @@ def test_a_draw_has_no_duplicates_and_comes_from_the_best(scores: list[float], c
 def test_the_likelier_is_drawn_more_often() -> None:
     first = Counter(drawn([0.9, 0.1, 0.0], 1, np.random.default_rng(s))[0] for s in range(2000))
     assert first[0] / 2000 == pytest.approx(0.9, abs=0.03) and first[2] == 0
+
+
+def test_with_replacement_draws_follow_the_scores_and_repeat_as_the_originals_do() -> None:
+    """Two of the four best of six: 0.9, 0.8, 0.7 and 0.6 of 3.0, each draw by itself."""
+    scores, draws = [0.2, 0.9, 0.6, 0.8, 0.1, 0.7], 3000
+    found = [drawn(scores, 2, np.random.default_rng(s), replace=True) for s in range(draws)]
+    seen = Counter(i for pair in found for i in pair)
+    assert sorted(seen) == [1, 2, 3, 5]
+    for i, p in ((1, 0.3), (3, 0.8 / 3), (5, 0.7 / 3), (2, 0.2)):
+        assert abs(seen[i] / (2 * draws) - p) < 3 * (p * (1 - p) / (2 * draws)) ** 0.5
+    twice = sum(one == two for one, two in found) / draws
+    assert twice == pytest.approx(0.3**2 + (0.8 / 3) ** 2 + (0.7 / 3) ** 2 + 0.2**2, abs=0.03)
+    assert drawn([0.0, 0.0], 1, np.random.default_rng(0), replace=True)[0] in (0, 1), "nothing to go by: alike"
 
 
 def test_long_passages_end_with_a_sentence() -> None:
@@ -127,11 +137,24 @@ def test_vector_relevance(shared: Path) -> None:
     for vector in vectors(shared, "similarity_filter"):
         given_ = vector["inputs"]
         pooled = {t: np.mean(v, axis=0).tolist() for t, v in given_["token_vectors"].items()}
-        embedder = Embedder(pooled)
-        scores = asyncio.run(likeness(embedder, given_["query"], given_["texts"], normalise=False))
+        pool = embedding(pooled)
+        scores = asyncio.run(likeness(pool, given_["query"], given_["texts"], normalise=False))
         chosen = [p.text for p in best(passages(*given_["texts"]), scores, given_["k"])]
         wanted = vector["outputs"]
         assert chosen == (wanted if isinstance(wanted, list) else given_["texts"]), "where the original fails, all are kept"
+
+
+def test_a_claim_is_as_true_as_its_best_document_says() -> None:
+    assert factual([[0.55, 0.5], [0.85, 0.9], [0.15, 0.4]]) == pytest.approx(0.875)
+    assert factual([[0.55, 0.5]]) == pytest.approx(0.525) and factual([[0.3]]) == 0.3
+    assert factual([]) == factual([[], []]) == 0.5, "nobody could judge it"
+
+
+def test_vector_factuality(shared: Path) -> None:
+    (vector,) = [v for v in vectors(shared, "factuality.factuality ") if "per_document" in json.dumps(v["inputs"])]
+    (documents,) = [v for k, v in vector["inputs"].items() if k.startswith("per_document")]
+    scores = [[(p0 - p1 + 1) / 2, truth] for p0, p1, _, truth in documents.values()]
+    assert factual(scores) == pytest.approx(vector["outputs"])
 
 
 def test_vector_draws(shared: Path) -> None:
@@ -162,4 +185,4 @@ def test_a_failed_scoring_fails_the_question_or_is_on_record(method: str, option
     pool = Pool([ScriptedModel("a", "Tin is soft."), Mute("m", ["x", "<eos>"], lambda _: [1, 1])], store=Store(None))
     with pytest.raises(BackendError, match="no score"):
         ask(method, pool, **options)
-    assert ask(method, pool, on_failure="drop", **options).reason[record] in (["m"], ["m@score"])
+    assert ask(method, pool, on_failure="drop", **options).reason[record] in (["m"], ["m@3 (score)"])

@@ -10,11 +10,12 @@ import pytest
 
 from moco.core.errors import PoolError, Transient
 from moco.core.query import Query
-from moco.core.types import Answer, Completion, Draft, Request, messages_of
+from moco.core.types import Answer, Completion, Draft, Request, Usage, messages_of
 from moco.discussion.ranking import Ranking
 from moco.discussion.selectors import distinct, select
 from moco.models.pool import Pool
 from moco.models.store import Store
+from moco.models.transcript import Recorder
 from moco.testing import ScriptedModel
 from tests.discussion.helpers import Rewarding
 
@@ -108,6 +109,19 @@ def test_the_highest_reward_wins_and_ties_go_to_the_best_ranked() -> None:
     assert answer.reason["rewards"] == {"m0": 15.0, "m1": 3.0, "m2": 20.0, "m3": 16.0}
     equal = pool(aux={"reward": Rewarding(lambda t: 1.0)})
     assert chosen("reward", equal, ranking=RANKING).source == "m2"
+
+
+def test_rewards_are_calls_of_the_transcript() -> None:
+    """One for each text, with who said it and the words it read; equal texts are one."""
+    recorder = Recorder()
+    query = Query.of(Request(messages=messages_of("How is the soup?")))
+    members = pool(aux={"reward": ScriptedModel("rm", reward=lambda r, t: float(len(t)))}).bind(query, recorder)
+    answer = asyncio.run(select("reward", query, members, drafts([*SAID[:3], SAID[0]])))
+    assert [(c.member, c.tag.stage, c.tag.sees) for c in recorder.calls] == [
+        ("reward", "reward", (f"answer.0.m{i}.0",)) for i in range(3)
+    ]
+    assert recorder.calls[1].text == "tea: 3.0000" and recorder.calls[1].prompt == "How is the soup?"
+    assert recorder.usage == Usage(3 * 4 + (4 + 1 + 5), 0, 3) and answer.text == SAID[2]
 
 
 def test_without_a_reward_model_the_remedy_is_named() -> None:

@@ -130,7 +130,7 @@ def test_draws_are_shared_and_the_order_of_methods_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "calls", "text"),
-    [("medoid", 3, "the soup is hot"), ("usc", 4, "the soup is hot"), ("judge", 4, "tea"), ("reward", 3, "soup, very hot it is")],
+    [("medoid", 3, "the soup is hot"), ("usc", 4, "the soup is hot"), ("judge", 4, "tea"), ("reward", 6, "soup, very hot it is")],
 )
 def test_free_text_is_chosen_as_told(rule: str, calls: int, text: str) -> None:
     def member(said: str, names: str) -> Any:

@@ -175,6 +175,27 @@ def test_a_failure_fails_the_question_or_its_part_is_left_out(word: str) -> None
     assert answer.key == "B" and answer.reason["lost"] and all(x.startswith("b@1") for x in answer.reason["lost"])
 
 
+def test_a_review_that_was_lost_approves_of_nothing() -> None:
+    """One OK and one failure are not two OKs: the author reads the one review there is and answers again."""
+
+    def critic(fault: str) -> Callable[[Request], str]:
+        def reply(r: Request) -> str:
+            if REVIEWED not in r.messages[-1].content:
+                return "Answer: A"
+            if fault == "failed":
+                raise Transient("out of order")
+            return "OK" if fault == "none" else ""
+
+        return reply
+
+    for fault in ("failed", "empty"):
+        pool = pool_of(critic("none"), critic("none"), critic(fault))
+        answer = ask("multiagent_feedback", pool, on_failure="drop")
+        verdicts = {(r, a): ok for r, a, ok in answer.reason["reviews"][0]}
+        assert [ok for (r, _), ok in sorted(verdicts.items())] == [True, True, True, True, None, None]
+        assert sorted(c.member for c in stage(answer, "revise")) == ["a", "b"], "c alone has all its reviews, and they approve"
+
+
 def test_a_slow_reviewer_is_left_out_after_the_deadline() -> None:
     class Slow(ScriptedModel):
         async def generate(self, r: Request) -> Completion:
@@ -184,7 +205,8 @@ def test_a_slow_reviewer_is_left_out_after_the_deadline() -> None:
 
     pool = Pool([Slow("a", "Answer: A"), ScriptedModel("b", "Answer: A")], store=Store(None))
     answer = ask("multiagent_feedback", pool, on_failure="drop", deadline=0.2)
-    assert answer.reason["lost"] == ["a@1 (review)"] and [x[:2] for x in answer.reason["reviews"][0]] == [["b", "a"]]
+    assert answer.reason["lost"] == ["a@1 (review)"]
+    assert [list(x) for x in answer.reason["reviews"][0]] == [["b", "a", False], ["a", "b", None]]
 
 
 def test_reviews_are_short_and_as_warm_as_told() -> None:
@@ -277,6 +299,24 @@ def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
         ask("multiagent_feedback", pool_of("Answer: A"), **options)
 
 
+@pytest.mark.parametrize(("right_at", "attempts"), [(1, 1), (2, 2), (4, 4), (9, 4)])
+def test_a_member_alone_reviews_itself_until_it_is_correct_or_the_attempts_are_used_up(right_at: int, attempts: int) -> None:
+    """Self-Refine: one agent, its own critic; the first approval ends it with the answer that was reviewed."""
+    reviews = 0
+
+    def reply(r: Request) -> str:
+        nonlocal reviews
+        if REVIEWED not in r.messages[-1].content:
+            return f"Attempt {reviews}. Answer: {'A' if reviews >= right_at - 1 else 'B'}"
+        reviews += 1
+        return "OK" if reviews >= right_at else "REVISE\nIt is not B."
+
+    answer = ask("multiagent_feedback", pool_of(reply), include_self=True, feedback_count=1, rounds=5)
+    assert len(stage(answer, "review")) == attempts
+    assert len(stage(answer, "revise")) == (attempts - 1 if right_at <= 4 else 4)
+    assert answer.key == ("A" if right_at <= 4 else "B")
+
+
 def test_vector_attempts_until_it_is_correct(shared: Path) -> None:
     found = json.loads((shared / "vectors" / "text_multiagent_feedback.json").read_text())["vectors"]
     vectors = [v for v in found if "iterative_gsm" in v["function"]]
@@ -316,6 +356,6 @@ def test_a_judge_that_fails_decides_nothing_where_it_may_be_left_out() -> None:
 
     pool = pool_of(broken, "fine", "fine")
     answer = ask("multiagent_feedback", pool, mode="abstain", on_failure="drop")
-    assert (answer.reason["lost"], answer.reason["abstained"], answer.key) == (["a@judge"], False, "B")
+    assert (answer.reason["lost"], answer.reason["abstained"], answer.key) == (["a@3 (judge)"], False, "B")
     with pytest.raises(BackendError, match="out of order"):
         ask("multiagent_feedback", pool, mode="abstain")

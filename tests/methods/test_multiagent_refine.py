@@ -330,7 +330,7 @@ def test_a_member_that_fails_is_left_out_or_keeps_its_last_answer() -> None:
         raise Transient("out of order")
 
     answer = ask("multiagent_refine", pool_of("Answer: A", late, never, "Answer: A"), on_failure="drop", rounds=3)
-    assert (answer.key, answer.reason["dropped"], answer.reason["lost"]) == ("A", ["c"], ["b@1", "b@2"])
+    assert (answer.key, answer.reason["dropped"], answer.reason["lost"]) == ("A", ["c"], ["b@1 (revise)", "b@2 (revise)"])
     assert answer.reason["rounds"] == [["A", "B", "A"]] * 3
     pool = pool_of("Answer: A", never)
     ask("multiagent_refine", pool, on_failure="drop", history="last")

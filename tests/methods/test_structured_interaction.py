@@ -198,7 +198,7 @@ def test_a_failure_fails_the_question_or_the_last_answer_stands() -> None:
     with pytest.raises(BackendError, match="out of order"):
         ask("structured_interaction", pool_of("Answer: A", fails_in(1)), topology="chain")
     late = ask("structured_interaction", pool_of("Answer: A", fails_in(1)), topology="chain", rounds=3, on_failure="drop")
-    assert late.reason["lost"] == ["b@1"] and late.reason["rounds"][1] == ["A", "B"]
+    assert late.reason["lost"] == ["b@1 (revise)"] and late.reason["rounds"][1] == ["A", "B"]
     early = ask("structured_interaction", pool_of("Answer: A", fails_in(0), "A"), topology="complete", on_failure="drop")
     assert early.reason["dropped"] == ["b"] and len(early.reason["rounds"][0]) == 2
     with pytest.raises(BackendError):

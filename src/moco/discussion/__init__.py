@@ -5,6 +5,7 @@ from moco.discussion.budget import Fitted, Reader, fit, fits, reader_of, shorten
 from moco.discussion.debate import Debate
 from moco.discussion.gathering import Gathered, OnFailure, gather, within
 from moco.discussion.judging import labels_for, mark_for, read_number, read_verdict, shuffled
+from moco.discussion.minutes import Minutes
 from moco.discussion.quoting import LINE, Form, Quote, block, quotes_of, safe
 from moco.discussion.ranking import Ranking, dev_scores, rank_on_dev, ranking_of
 from moco.discussion.reviews import Reviewing, reviewers_of
@@ -25,6 +26,7 @@ __all__ = [
     "Fitted",
     "Form",
     "Gathered",
+    "Minutes",
     "OnFailure",
     "Quote",
     "Ranking",

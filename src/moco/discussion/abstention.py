@@ -14,11 +14,11 @@ from moco.core.errors import BackendError
 from moco.core.query import Query
 from moco.core.types import Answer, Draft, Message, Request
 from moco.discussion.budget import fit, reader_of
-from moco.discussion.gathering import OnFailure
 from moco.discussion.judging import Labels, labels_for, read_verdict
+from moco.discussion.minutes import Minutes
 from moco.discussion.quoting import LINE, NO_ANSWER, Quote, block, quotes_of, safe
 from moco.discussion.template import Template
-from moco.discussion.turns import Turn, chat_request, preference, take_all, task_prompt, unanimous
+from moco.discussion.turns import Turn, chat_request, preference, task_prompt, unanimous
 from moco.discussion.votes import answer_of
 from moco.models.pool import Pool
 from moco.models.rendering import neutralise
@@ -26,6 +26,7 @@ from moco.models.rendering import neutralise
 DOMAINS = ("factual information", "reasoning over several steps", "common sense")
 """What the three experts of one model know (arXiv 2402.00367)."""
 VERDICTS: Labels = ("HOLDS", "FAILS")
+VERDICT_TOKENS = 16
 COMMENT = Template(
     """\
 Question: {question}
@@ -82,16 +83,16 @@ class Words:
 
 @dataclass
 class Abstainer:
-    """One query's case; ``trims`` and ``lost`` are what its record says of cut prompts and failed members."""
+    """One query's case."""
 
     query: Query
-    pool: Pool
+    minutes: Minutes
     proposer: str
     words: Words = field(default_factory=Words)
-    on_failure: OnFailure = "fail"
-    deadline: float | None = None
-    trims: list[dict[str, Any]] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
+
+    @property
+    def pool(self) -> Pool:
+        return self.minutes.pool
 
     async def propose(self) -> Draft:
         """The shared first answer of the proposer."""
@@ -104,14 +105,14 @@ class Abstainer:
         if experts:
             asked = [self.words.expertise.fill(question=self.query.question, domain=d) for d in DOMAINS[: len(critics)]]
             turns = [Turn(c, self.query.request(text), draw=i) for i, (c, text) in enumerate(zip(critics, asked, strict=True))]
-            knowledge = await self._all(turns, "knowledge", 1, sampling)
+            knowledge = await self.minutes.ask(turns, "knowledge", 1, **sampling)
         turns = [
             self._comment(c, answer, k, i if experts else 0) for i, (c, k) in enumerate(zip(critics, knowledge, strict=True))
         ]
-        said = [d for d in await self._all(turns, "feedback", 2, sampling) if d is not None and d.text.strip()]
+        said = [d for d in await self.minutes.ask(turns, "feedback", 2, **sampling) if d is not None and d.text.strip()]
         comments = [_first_line(d) for d in said] if experts else said
         turn, phrases = self._judge(judge, answer, comments)
-        (verdict,) = await self._all([turn], "judge", 3, {"temperature": 0, "max_tokens": 16})
+        (verdict,) = await self.minutes.ask([turn], "judge", 3, room=VERDICT_TOKENS, temperature=0)
         read = None if verdict is None else read_verdict(verdict.text, phrases)
         about: dict[str, Any] = {"mode": "abstain", "judge": judge, "feedback": [d.member for d in said]}
         if read is None:
@@ -123,7 +124,7 @@ class Abstainer:
         answer = await self.propose()
         other, about = self._other(answer), {"mode": "compete", "challenger": challenger}
         prompt = self.words.challenge.fill(question=self.query.question, other=other)
-        (passage,) = await self._all([Turn(challenger, self.query.request(prompt), (answer,))], "challenge", 1, {})
+        (passage,) = await self.minutes.ask([Turn(challenger, self.query.request(prompt), (answer,))], "challenge", 1)
         if passage is None or not passage.text.strip():
             return self._decided(answer, False, None, about)
         reader, (head, task) = reader_of(self.pool[self.proposer]), task_prompt(self.query)
@@ -135,7 +136,7 @@ class Abstainer:
             return chat_request(q, [*head, Message("user", text)])
 
         fitted = fit(reader, safe(quotes_of([passage], "Passage"), reader.neutral), build)
-        (again,) = await self._all([Turn(self.proposer, fitted.request, (passage,), fitted.trim)], "revise", 2, {})
+        (again,) = await self.minutes.ask([Turn(self.proposer, fitted.request, (passage,), fitted.trim)], "revise", 2)
         if again is None or (self.query.votable and None in (answer.key, again.key)):
             return self._decided(answer, False, None, {**about, "argued_for": other, "parse_fail": True})
         held = await unanimous(self.query, [answer, again])
@@ -173,11 +174,11 @@ class Abstainer:
         if "SCORE" not in self.pool[turn.member].model.capabilities:
             return None
         try:
-            return await preference(self.pool, turn, phrases, self.deadline)
+            return await preference(self.pool, turn, phrases, self.minutes.deadline)
         except BackendError:
-            if self.on_failure == "fail":
+            if self.minutes.on_failure == "fail":
                 raise
-            self.lost.append(f"{turn.member}@score")
+            self.minutes.miss([turn], "score", 3)
             return None
 
     def _other(self, answer: Draft) -> str:
@@ -189,17 +190,10 @@ class Abstainer:
         chosen = others[int(self.query.rng("challenge").integers(len(others)))]
         return f"{spec.labels[chosen]}. {spec.choices[chosen]}" if spec.choices else spec.labels[chosen]
 
-    async def _all(self, turns: Sequence[Turn], stage: str, round: int, sampling: Mapping[str, Any]) -> list[Draft | None]:
-        policy: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline}
-        self.trims += [t.note for t in turns if t.note]
-        said = await take_all(self.pool, turns, stage=stage, round=round, **policy, **sampling)
-        self.lost += [f"{t.member}@{stage}" for t, d in zip(turns, said, strict=True) if d is None]
-        return said
-
     def _decided(self, answer: Draft, abstains: bool, sure: float | None, about: dict[str, Any]) -> Answer:
-        reason = {**about, "proposed": answer.key, "abstained": abstains, "trims": self.trims, "lost": self.lost}
+        reason = {**about, "proposed": answer.key, "abstained": abstains, **self.minutes.record}
         if abstains:
-            return Answer(self.words.abstention, answer.member, sure, reason)
+            return Answer(self.words.abstention, answer.member, sure, {**reason, "proposal": answer.text})
         return answer_of(answer, confidence=sure, reason=reason)
 
 

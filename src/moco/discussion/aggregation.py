@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from moco.core.query import Query
 from moco.core.types import Answer, Draft, Message, Request
-from moco.discussion.budget import fit, reader_of
+from moco.discussion.budget import reader_of
 from moco.discussion.comparisons import full_matrix, max_logits
+from moco.discussion.condensing import fit_crowd
 from moco.discussion.gathering import OnFailure
 from moco.discussion.quoting import LINE, Form, Quote, block, quotes_of, safe
 from moco.discussion.rankers import Manner, Prompted
@@ -74,8 +75,8 @@ def reading(
             return chat_request(query, [*head, Message("user", alone)])
         return chat_request(query, [*_with_system(head, text), Message("user", task)])
 
-    fitted = fit(reader, quotes, build)
-    return Turn(who, fitted.request, tuple(d for q in quotes for d in q.drafts), fitted.trim, draw)
+    fitted, crowd = fit_crowd(query, reader, quotes, build, len(quotes))
+    return Turn(who, fitted.request, tuple(d for q in quotes for d in q.drafts), fitted.trim, draw, crowd=crowd)
 
 
 @dataclass(frozen=True)

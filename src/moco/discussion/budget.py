@@ -6,7 +6,7 @@ Invariant: what fits is not touched. What is cut keeps its head and, twice as lo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from moco.core.types import Request
@@ -35,6 +35,8 @@ class Reader:
     neutral: Callable[[str], str] = neutralise
     chat: bool = True
     """Whether it takes turns (a chat template); a base model reads one plain text."""
+    thinks: Callable[[Request], bool] = lambda request: False
+    """Whether its prompt opens a thinking block; one that opens its blocks itself is found out by asking."""
 
 
 def reader_of(member: Member) -> Reader:
@@ -44,7 +46,8 @@ def reader_of(member: Member) -> Reader:
     if isinstance(renderer, Renderer):
         chat = renderer.style == "template"
         encode = renderer.tokens.encode
-        return Reader(member.name, renderer.context, renderer.size, lambda t: len(encode(t)), renderer.neutralise, chat)
+        how = (renderer.neutralise, chat, renderer.thinking)
+        return Reader(member.name, renderer.context, renderer.size, lambda t: len(encode(t)), *how)
     context = getattr(model, "context", None)
     return Reader(member.name, context if isinstance(context, int) else None, _estimated_size, estimate)
 
@@ -96,10 +99,16 @@ def _cut(text: str, kept: int) -> str:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A request that fits, and what had to be cut for it (None: nothing): ``kept`` of ``of`` tokens per quote."""
+    """A request that fits, and what had to be cut for it (None: nothing): ``kept`` of ``of`` tokens per quote.
+
+    ``room`` is given where not even the answers alone could stay whole: the tokens that there were for them. ``again`` makes the
+    request that leaves room for an answer of so many tokens.
+    """
 
     request: Request
     trim: dict[str, Any] | None = None
+    room: int | None = None
+    again: Callable[[int], Request] | None = field(default=None, compare=False, repr=False)
 
 
 def fits(reader: Reader, request: Request) -> bool:
@@ -113,16 +122,26 @@ def fit(reader: Reader, quotes: Sequence[Quote], build: Callable[[list[Quote]], 
     The texts share the room by water-filling; where that leaves them below 48 tokens, each is first replaced by the answer
     it gives. A question that does not fit by itself is left whole: the model refuses it (ContextOverflow).
     """
+
+    def roomier(shown: list[Quote], tokens: int) -> Request:
+        request = build(shown)
+        return request.but(sampling=request.sampling.but(max_tokens=tokens))
+
+    def again(tokens: int) -> Request:
+        return fit(reader, quotes, lambda shown: roomier(shown, tokens)).request
+
     whole = list(quotes)
     request = build(whole)
     if reader.context is None or not whole or fits(reader, request):
-        return Fitted(request)
+        return Fitted(request, again=again)
     room = _room(reader.context, request)
     lengths = [reader.length(q.text) for q in whole]
     bare = reader.size(build([replace(q, text=ELISION.strip()) for q in whole]))
     budget, texts = room - bare - MARGIN, [q.text for q in whole]
+    scarce: int | None = None
     if any(n < min(LEAST, length) for n, length in zip(water_fill(lengths, budget), lengths, strict=True)):
         texts = [min(q.text, reader.neutral(q.short), key=reader.length) for q in whole]
+        scarce = budget if sum(map(reader.length, texts)) > budget else None
     sizes = [reader.length(t) for t in texts]
     while True:
         cuts = water_fill(sizes, budget)
@@ -131,7 +150,7 @@ def fit(reader: Reader, quotes: Sequence[Quote], build: Callable[[list[Quote]], 
         over = reader.size(request) - room
         if over <= 0 or budget <= 0:
             kept = [reader.length(t) for t in shown]
-            return Fitted(request, {"reader": reader.name, "kept": kept, "of": lengths})
+            return Fitted(request, {"reader": reader.name, "kept": kept, "of": lengths}, scarce, again)
         budget = max(0, min(budget, sum(sizes)) - over)
 
 

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from moco.core.errors import PoolError
 from moco.core.query import Query
 from moco.core.types import Draft, Key
 from moco.discussion.similarity import token_f1
@@ -55,13 +54,10 @@ async def likeness(pool: Pool, texts: Sequence[str]) -> tuple[Matrix, float]:
 
     Raises PoolError where the embedder gives no embeddings.
     """
-    model: Any = pool.aux.embedder
-    if model is None:
+    if pool.aux.embedder is None:
         return np.array([[token_f1(a, b) for b in texts] for a in texts], np.float64).reshape(len(texts), -1), NEAR_WORDS
-    if "EMBED" not in model.capabilities:
-        raise PoolError(f"'{model.name}' gives no embeddings", where="aux.embedder", remedy="name an embedding model")
-    vectors = np.asarray(await model.embed(list(texts)), np.float64)
-    return cosines(vectors), NEAR_VECTORS
+    vectors, _ = await pool.helper("embedder").embed("embedder", list(texts))
+    return cosines(np.asarray(vectors, np.float64)), NEAR_VECTORS
 
 
 def cosines(vectors: Matrix) -> Matrix:

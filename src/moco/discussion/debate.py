@@ -13,6 +13,7 @@ from typing import Literal
 from moco.core.query import Query
 from moco.core.types import Draft, Message, Request
 from moco.discussion.budget import Fitted, Reader, fit, fits, reader_of
+from moco.discussion.condensing import Crowd, fit_crowd
 from moco.discussion.quoting import LINE, NO_ANSWER, Form, Quote, block, quotes_of, safe
 from moco.discussion.template import Template
 from moco.discussion.turns import Turn, chat_request, task_prompt
@@ -122,8 +123,9 @@ class Debate:
                 return Turn(mine.member, whole, _seen(own, heard), draw=mine.draw)
             else:
                 note = {"reader": mine.member, "history": "last", "why": "the chat does not fit"}
-        fitted = self.last(query, reader, own[-1], heard[-1])
-        return Turn(mine.member, fitted.request, _seen(own[-1:], heard[-1:]), {**note, **(fitted.trim or {})} or None, mine.draw)
+        fitted, crowd = self.last(query, reader, own[-1], heard[-1])
+        note |= fitted.trim or {}
+        return Turn(mine.member, fitted.request, _seen(own[-1:], heard[-1:]), note or None, mine.draw, crowd=crowd)
 
     def chat(self, query: Query, reader: Reader, own: Sequence[Draft], heard: Sequence[Sequence[Draft]]) -> Request:
         """The task, then for every round the agent's own answer as its turn and what the others said as the user's."""
@@ -141,7 +143,7 @@ class Debate:
             return self.verify.fill(**self._common(query))
         return self.update.fill(**self._common(query), peers=block(quotes, self.form))
 
-    def last(self, query: Query, reader: Reader, mine: Draft, peers: Sequence[Draft]) -> Fitted:
+    def last(self, query: Query, reader: Reader, mine: Draft, peers: Sequence[Draft]) -> tuple[Fitted, Crowd | None]:
         """One message with the others' last answers, the own one and the task, cut to what ``reader`` can read."""
         own = Quote("Your answer", mine.text.strip() or NO_ANSWER, (mine,))
         number = f"Assistant {mine.index + 1}"
@@ -156,7 +158,8 @@ class Debate:
             text = (self.update_last if others else self.verify_last).fill(**values)
             return chat_request(query, [*head, Message("user", text)])
 
-        return fit(reader, safe([*_quotes(mine, peers), own], reader.neutral), build)
+        others = _quotes(mine, peers)
+        return fit_crowd(query, reader, safe([*others, own], reader.neutral), build, len(others))
 
     def condense(self, query: Query, pool: Pool, drafts: Sequence[Draft], agent: int, hears: Sequence[int]) -> Turn | None:
         """The turn in which an agent writes down what the others say; None where there is nothing to read."""

@@ -46,6 +46,7 @@ Which one do you choose? Write only its name.""",
     ("question", "passages", "cards"),
     ("cards",),
 )
+REPLY_TOKENS = 32
 
 
 @dataclass
@@ -98,9 +99,9 @@ class Asker:
 
         def build(shown: list[Quote]) -> Request:
             values = {"question": self.query.question, "passages": block(shown, line=LINE.but("- {text}")), **more}
-            return self.query.request(words.fill(**values), max_tokens=32)
+            return self.query.request(words.fill(**values), max_tokens=REPLY_TOKENS)
 
         fitted = fit(reader, safe(quoted(passages), reader.neutral), build)
         self.trims += [fitted.trim] if fitted.trim else []
-        turn = Turn(self.main, fitted.request, tuple(p.draft for p in passages), fitted.trim)
-        return (await take(self.pool, turn, stage="ask", round=step)).text
+        turn = Turn(self.main, fitted.request, tuple(p.draft for p in passages), fitted.trim, again=fitted.again)
+        return (await take(self.pool, turn, stage="ask", round=step, room=REPLY_TOKENS)).text

@@ -1,6 +1,6 @@
-"""Passages that members write to help another one answer: cleaned, ranked by relevance, judged, drawn and pruned.
+"""Passages that members write to help another one answer: cleaned, ranked by relevance, drawn and pruned.
 
-Source: arXiv 2305.09955 (relevance, then factuality, then pruning). Pure functions but for `judged`; what a passage says is
+Source: arXiv 2305.09955 (relevance, then factuality, then pruning). Pure functions but for `likeness`; what a passage says is
 data, and a final answer in it is no knowledge: it is taken out, so that nobody votes in disguise.
 """
 
@@ -11,33 +11,21 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from moco.core.errors import BackendError
 from moco.core.query import Query
-from moco.core.types import Draft, Request
-from moco.discussion.budget import fit, reader_of, shorten
-from moco.discussion.gathering import OnFailure
-from moco.discussion.judging import bare, labels_for, read_verdict
-from moco.discussion.quoting import LINE, Quote, block, safe
+from moco.core.types import Draft
+from moco.discussion.budget import reader_of, shorten
+from moco.discussion.judging import bare
+from moco.discussion.quoting import Quote, block, safe
 from moco.discussion.template import Template
-from moco.discussion.turns import Turn, preference, take_all
 from moco.models.pool import Pool
 
 _WORD = re.compile(r"\w+")
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+|\n|$)")
 _ANSWERS = re.compile(r"\b(?:final\s+)?answers?\b\s*(?:is\b|are\b|[:=])|\\boxed?\b", re.IGNORECASE)
-TRUTH = Template(
-    """\
-Question: {question}
-Passage: {passage}
-Is what the passage says true? Write only {true} or {false}.""",
-    ("question", "passage", "true", "false"),
-    ("passage", "true", "false"),
-)
-
 WRITE = Template(
     """\
 Question: {question}
@@ -121,9 +109,12 @@ def lexical(question: str, texts: Sequence[str]) -> list[float]:
     return [round(sum(math.log(1 + (n - seen[w] + 0.5) / (seen[w] + 0.5)) for w in asked if have[w]), 12) for have in words]
 
 
-async def likeness(embedder: Any, question: str, texts: Sequence[str], *, normalise: bool = True) -> list[float]:
-    """Similarity of each text to the question: the cosine, or the plain dot product (the original's, in which length counts)."""
-    vectors = np.asarray(await embedder.embed([question, *texts]), np.float64)
+async def likeness(pool: Pool, question: str, texts: Sequence[str], *, normalise: bool = True) -> list[float]:
+    """Similarity of each text to the question by the study's embedder: the cosine, or the plain dot product (the original's, in
+    which length counts). Raises PoolError where there is no embedder.
+    """
+    found, _ = await pool.helper("embedder").embed("embedder", [question, *texts])
+    vectors = np.asarray(found, np.float64)
     if normalise:
         vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return [round(float(x), 9) for x in vectors[1:] @ vectors[0]]
@@ -146,55 +137,6 @@ def drawn(scores: Sequence[float], count: int, rng: np.random.Generator, *, repl
     u = rng.random(len(top))
     rank = sorted(range(len(top)), key=lambda i: (-(math.log(u[i]) / weights[i]) if weights[i] > 1e-12 else math.inf, -u[i]))
     return [top[i] for i in rank[:count]]
-
-
-async def judged(
-    query: Query, pool: Pool, passages: Sequence[Passage], words: Template, on_failure: OnFailure, deadline: float | None
-) -> tuple[list[float], list[dict[str, Any]], list[str]]:
-    """How true the other members find each passage: mean p(true) of those that can score, else their share of "true" votes.
-
-    0.5 for an unreadable verdict, and where nobody else is there. Also what had to be cut, and who failed.
-    """
-    jobs: list[tuple[int, Turn, tuple[str, str]]] = []
-    for number, passage in enumerate(passages):
-        for member in pool:
-            if member.name != passage.draft.member:
-                jobs.append((number, *_verdict(query, pool, member.name, passage, words)))
-    votes: list[list[float]] = [[] for _ in passages]
-    written = [(n, t, p) for n, t, p in jobs if "SCORE" not in pool[t.member].model.capabilities]
-    lost: list[str] = []
-    for number, turn, phrases in jobs:
-        if "SCORE" in pool[turn.member].model.capabilities:
-            try:
-                sure = await preference(pool, turn, phrases, deadline)
-            except BackendError:
-                if on_failure == "fail":
-                    raise
-                lost.append(turn.member)
-            else:
-                votes[number].append(sure)
-    policy: dict[str, Any] = {"on_failure": on_failure, "deadline": deadline, "temperature": 0, "max_tokens": 8}
-    said = await take_all(pool, [t for _, t, _ in written], stage="check", round=1, **policy)
-    for (number, turn, phrases), verdict in zip(written, said, strict=True):
-        if verdict is None:
-            lost.append(turn.member)
-        else:
-            read = read_verdict(verdict.text, phrases)
-            votes[number].append(0.5 if read is None else 1.0 - read)
-    return [sum(v) / len(v) if v else 0.5 for v in votes], [t.note for _, t, _ in jobs if t.note], lost
-
-
-def _verdict(query: Query, pool: Pool, judge: str, passage: Passage, words: Template) -> tuple[Turn, tuple[str, str]]:
-    reader = reader_of(pool[judge])
-    text = reader.neutral(passage.text)
-    phrases = labels_for([query.question, text], wanted=("TRUE", "FALSE"))
-
-    def build(shown: list[Quote]) -> Request:
-        said = block(shown, line=LINE.but("{text}"))
-        return query.request(words.fill(question=query.question, passage=said, true=phrases[0], false=phrases[1]))
-
-    fitted = fit(reader, [Quote("Passage", text, (passage.draft,))], build)
-    return Turn(judge, fitted.request, (passage.draft,), fitted.trim), phrases
 
 
 def truncated(passage: Passage, pool: Pool, reader: str, limit: int) -> Passage:

@@ -17,7 +17,7 @@ from moco.discussion.gathering import OnFailure, within
 from moco.discussion.judging import Labels, labels_for, phrases_of, read_verdict
 from moco.discussion.quoting import Quote, block, safe
 from moco.discussion.template import Template
-from moco.discussion.turns import Turn, take
+from moco.discussion.turns import Turn, take, totals
 from moco.models.pool import Pool
 
 FIELDS = ("question", "answers", "first", "second", "verdict")
@@ -47,7 +47,7 @@ class Manner:
     """How a model is asked to compare: in which words, under which labels, and how its verdict is written.
 
     ``labels`` are replaced by others where a verdict written with them stands in a text; ``soft`` compares the
-    log-probabilities of both verdicts instead of reading the one that is written, which is ``max_tokens`` long at most.
+    log-probabilities of both verdicts instead of reading the one that is written, which has ``max_tokens`` of room.
     """
 
     words: Template = COMPARE
@@ -90,7 +90,7 @@ class Prompted:
             return self.query.request(prompt, temperature=0, max_tokens=how.max_tokens)
 
         fitted = fit(reader, safe(quotes, reader.neutral), build)
-        return Turn(self.judge, fitted.request, (first, second), fitted.trim), phrases
+        return Turn(self.judge, fitted.request, (first, second), fitted.trim, again=fitted.again), phrases
 
     async def margin(self, first: Draft, second: Draft) -> float:
         """+1, -1 or 0 by the verdict that is written; soft: log p(first) - log p(second)."""
@@ -100,11 +100,11 @@ class Prompted:
             self.notes.append({"pair": pair, "trim": turn.note})
         try:
             if self.manner.soft:
-                ahead, behind = [
-                    (await within(self.deadline, self.pool.score(self.judge, turn.request, p), self.judge)).total for p in phrases
-                ]
+                ahead, behind = await totals(self.pool, turn, phrases, self.deadline)
                 return ahead - behind
-            said = await within(self.deadline, take(self.pool, turn, stage="compare", round=1), self.judge)
+            said = await within(
+                self.deadline, take(self.pool, turn, stage="compare", round=1, room=self.manner.max_tokens), self.judge
+            )
         except BackendError as error:
             if self.on_failure == "fail":
                 raise

@@ -15,6 +15,7 @@ import numpy as np
 from moco.core.query import Query
 from moco.core.types import Draft, Message, Request
 from moco.discussion.budget import Fitted, Reader, fit, fits, reader_of
+from moco.discussion.condensing import Crowd, fit_crowd
 from moco.discussion.debate import History
 from moco.discussion.judging import Labels, bare, labels_for
 from moco.discussion.quoting import LINE, NO_ANSWER, Form, Quote, block, quotes_of, safe
@@ -125,8 +126,9 @@ class Reviewing:
                 return Turn(mine.member, whole, tuple(every), draw=mine.draw)
             why = "the chat does not fit" if reader.chat else "no chat template"
             note = {"reader": mine.member, "history": "last", "why": why}
-        fitted = self.last(query, reader, mine, reviews[-1])
-        return Turn(mine.member, fitted.request, (mine, *reviews[-1]), {**note, **(fitted.trim or {})} or None, mine.draw)
+        fitted, crowd = self.last(query, reader, mine, reviews[-1])
+        note |= fitted.trim or {}
+        return Turn(mine.member, fitted.request, (mine, *reviews[-1]), note or None, mine.draw, crowd=crowd)
 
     def chat(self, query: Query, reader: Reader, own: Sequence[Draft], reviews: Sequence[Sequence[Draft]]) -> Request:
         """The task, then each answer as the author's turn and its reviews as the user's."""
@@ -138,7 +140,7 @@ class Reviewing:
             turns += [Message("assistant", reader.neutral(answer.text).strip() or NO_ANSWER), Message("user", asked)]
         return chat_request(query, turns)
 
-    def last(self, query: Query, reader: Reader, mine: Draft, reviews: Sequence[Draft]) -> Fitted:
+    def last(self, query: Query, reader: Reader, mine: Draft, reviews: Sequence[Draft]) -> tuple[Fitted, Crowd | None]:
         """One message with the own answer, its reviews and the task; where it does not fit, the longest are cut first."""
         head, _ = task_prompt(query)
 
@@ -148,8 +150,9 @@ class Reviewing:
             text = self.revise.fill(**_common(query), own=own, feedback=block(said, self.form, self.line))
             return chat_request(query, [*head, Message("user", text)])
 
-        quotes = [*quotes_of(reviews, "Review {number}", by="place"), Quote("You", mine.text.strip() or NO_ANSWER, (mine,))]
-        return fit(reader, safe(quotes, reader.neutral), build)
+        said = quotes_of(reviews, "Review {number}", by="place")
+        quotes = safe([*said, Quote("You", mine.text.strip() or NO_ANSWER, (mine,))], reader.neutral)
+        return fit_crowd(query, reader, quotes, build, len(said))
 
 
 def _common(query: Query) -> dict[str, str]:

@@ -13,9 +13,10 @@ from typing import Any, Literal, Protocol
 from moco.core.query import Query
 from moco.core.types import Draft
 from moco.discussion.debate import Rounds
-from moco.discussion.gathering import OnFailure, voter
+from moco.discussion.gathering import OnFailure
+from moco.discussion.minutes import Minutes
 from moco.discussion.template import Template
-from moco.discussion.turns import Asked, Turn, take_all, unanimous
+from moco.discussion.turns import Asked, Turn, unanimous
 from moco.models.pool import Pool
 
 EarlyStop = Literal["none", "consensus", "stable"]
@@ -45,11 +46,10 @@ class Asking(Protocol):
 
 @dataclass
 class Talk:
-    """What was said: ``rounds[r][agent]``, what was cut (``trims``), who failed where (``lost``), and why it ended early."""
+    """What was said: ``rounds[r][agent]``, what was cut and who failed (``minutes``), and why it ended early."""
 
     rounds: list[list[Draft]]
-    trims: list[dict[str, Any]] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
+    minutes: Minutes
     stopped: str | None = None
     asked: Asked = field(default_factory=Asked, repr=False)
 
@@ -57,7 +57,7 @@ class Talk:
     def record(self) -> dict[str, Any]:
         """What a reason says of it; ``rounds`` are the agents' answers, round by round."""
         about: dict[str, Any] = {"rounds": [[d.key for d in drafts] for drafts in self.rounds], "stopped": self.stopped}
-        return {**about, "trims": self.trims, **({"lost": self.lost} if self.lost else {})}
+        return {**about, **self.minutes.record}
 
 
 async def converse(
@@ -77,9 +77,8 @@ async def converse(
 
     Raises BackendError for a failed agent, unless it is to be dropped: then its last answer stands.
     """
-    talk = Talk([list(first)])
+    talk = Talk([list(first)], Minutes(pool, on_failure, deadline))
     digests: list[list[Draft | None]] = []
-    policy: dict[str, Any] = {"on_failure": on_failure, "deadline": deadline}
     for number in range(1, rounds):
         last = talk.rounds[-1]
         talk.stopped = await ends(query, [[debate.read(query, d) for d in drafts] for drafts in talk.rounds[-2:]], early_stop)
@@ -88,10 +87,10 @@ async def converse(
         speakers = [a for a in range(len(last)) if isolated == "reask" or any(last[j].text.strip() for j in hears[a])]
         if debate.digest is not None:
             asked = {a: debate.condense(query, pool, last, a, hears[a]) for a in speakers}
-            said = await _ask(talk, pool, last, asked, "digest", number, policy)
+            said = await _ask(talk, asked, "digest", number)
             digests.append([said.get(a) for a in range(len(last))])
         turns = {a: debate.turn(query, pool, talk.rounds, a, hears[a], [d[a] for d in digests]) for a in speakers}
-        new = await _ask(talk, pool, last, dict(turns), "revise", number, policy)
+        new = await _ask(talk, dict(turns), "revise", number)
         talk.rounds.append([new.get(a, old) for a, old in enumerate(last)])
     return talk
 
@@ -107,19 +106,9 @@ async def ends(query: Query, rounds: Sequence[Sequence[Draft]], rule: EarlyStop)
     return None
 
 
-async def _ask(
-    talk: Talk,
-    pool: Pool,
-    last: Sequence[Draft],
-    turns: dict[int, Turn | None],
-    stage: str,
-    number: int,
-    policy: dict[str, Any],
-) -> dict[int, Draft]:
-    """The drafts of the agents that have a turn and give one; trims and failures are taken down."""
+async def _ask(talk: Talk, turns: dict[int, Turn | None], stage: str, number: int) -> dict[int, Draft]:
+    """The drafts of the agents that have a turn and give one."""
     asked = {agent: turn for agent, turn in turns.items() if turn is not None}
-    talk.trims += [{"round": number, **turn.note} for turn in asked.values() if turn.note]
-    said = await take_all(pool, talk.asked.fresh(list(asked.values())), stage=stage, round=number, **policy)
-    talk.lost += [f"{voter(t.member, t.draw)}@{number}" for t, draft in zip(asked.values(), said, strict=True) if draft is None]
-    heard = zip(asked.items(), said, strict=True)
+    said = await talk.minutes.ask(list(asked.values()), stage, number, asked=talk.asked)
+    heard, last = zip(asked.items(), said, strict=True), talk.rounds[-1]
     return {a: replace(d, index=last[a].index, draw=turn.draw) for (a, turn), d in heard if d is not None}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from moco.core.errors import BackendError, PoolError
+from moco.core.errors import BackendError
 from moco.core.query import Query
 from moco.core.types import Answer, Draft, Request
 from moco.discussion.budget import fit, reader_of
@@ -97,18 +97,15 @@ async def choose_by_number(
         return query.request(prompt, temperature=0, max_tokens=VERDICT_TOKENS)
 
     fitted = fit(reader, quotes, build)
-    turn = Turn(pool[who].name, fitted.request, tuple(drafts), fitted.trim)
-    said = await within(deadline, take(pool, turn, stage=stage, round=1), turn.member)
+    turn = Turn(pool[who].name, fitted.request, tuple(drafts), fitted.trim, again=fitted.again)
+    said = await within(deadline, take(pool, turn, stage=stage, round=1, room=VERDICT_TOKENS), turn.member)
     number = read_number(said.text, mark, len(shown), texts)
     return Choice(None if number is None else order[number - 1], fitted.trim, said.text)
 
 
 async def by_reward(query: Query, pool: Pool, drafts: Sequence[Draft]) -> list[float]:
     """What the study's reward model gives each draft; raises PoolError where there is none."""
-    model: Any = pool.helper("reward")[0].model
-    if "REWARD" not in model.capabilities:
-        raise PoolError(f"'{model.name}' gives no rewards", where="aux.reward", remedy="name a reward model")
-    return [float(await model.reward(query.request(), d.text)) for d in drafts]
+    return [await pool.reward(query, d.text, sees=[d]) for d in drafts]
 
 
 async def select(

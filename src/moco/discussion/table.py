@@ -14,12 +14,12 @@ from moco.core.query import Query
 from moco.core.types import Draft, Message, Request
 from moco.discussion.blackboard import Board, Entry, Parse, read_numbers, read_pairs, steering
 from moco.discussion.budget import fit, reader_of
-from moco.discussion.gathering import OnFailure
 from moco.discussion.judging import labels_for, mark_for, says
+from moco.discussion.minutes import Minutes
 from moco.discussion.quoting import Form, Quote, block, safe
 from moco.discussion.roles import AGAIN, Agent
 from moco.discussion.template import Template
-from moco.discussion.turns import Turn, chat_request, take_all, task_prompt
+from moco.discussion.turns import Turn, chat_request, task_prompt
 from moco.models.pool import Pool
 
 EMPTY = "(empty)"
@@ -27,23 +27,23 @@ EMPTY = "(empty)"
 
 @dataclass
 class Table:
-    """One question's board and agents; ``trims`` and ``lost`` are what its record says of cut prompts and failures."""
+    """One question's board and agents."""
 
     query: Query
-    pool: Pool
+    minutes: Minutes
     frame: Template
     duties: dict[str, Template]
     form: Form = "auto"
     steer_tokens: int = 128
     repairs: int = 1
-    on_failure: OnFailure = "fail"
-    deadline: float | None = None
     board: Board = field(default_factory=Board)
-    trims: list[dict[str, Any]] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
     settled: set[tuple[str, str]] = field(default_factory=set)
     asked: Counter[tuple[str, Request]] = field(default_factory=Counter)
     """How often a member was asked the same: each time is a sample of its own, so that a board that stands still may move."""
+
+    @property
+    def pool(self) -> Pool:
+        return self.minutes.pool
 
     @property
     def texts(self) -> list[str]:
@@ -85,14 +85,9 @@ class Table:
         fitted = fit(reader, quotes, build)
         return Turn(agent.member, fitted.request, tuple(d for q in quotes for d in q.drafts), fitted.trim, agent=agent.name)
 
-    async def ask(self, turns: Sequence[Turn], stage: str, round: int, **sampling: Any) -> list[Draft | None]:
-        """All turns at once; what was cut and who failed is taken down."""
-        turns = [self._sampled(turn) for turn in turns]
-        self.trims += [{"round": round, **t.note} for t in turns if t.note]
-        policy: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline}
-        said = await take_all(self.pool, turns, stage=stage, round=round, **policy, **sampling)
-        self.lost += [f"{t.member}@{round} ({stage})" for t, d in zip(turns, said, strict=True) if d is None]
-        return said
+    async def ask(self, turns: Sequence[Turn], stage: str, round: int, room: int | None = None) -> list[Draft | None]:
+        """All turns at once, each a sample of its own."""
+        return await self.minutes.ask([self._sampled(turn) for turn in turns], stage, round, room=room)
 
     async def steer(self, agents: Sequence[Agent], duty: str, round: int, parse: Parse, options: str = "") -> list[Any]:
         """What ``parse`` makes of each agent's steering reply; None where that could not be read, also when asked again."""
@@ -102,7 +97,7 @@ class Table:
         for attempt in range(1 + self.repairs):
             if attempt:
                 turns = {i: self.turn(agents[i], duty, {"options": options}, after=f"\n\n{AGAIN}") for i in turns}
-            said = await self.ask(list(turns.values()), duty, round, max_tokens=self._short())
+            said = await self.ask(list(turns.values()), duty, round, room=self._short())
             for i, draft in zip(list(turns), said, strict=True):
                 steers = None if draft is None else steering(draft.text, mark, texts)
                 value = parse(steers) if steers is not None else None

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from moco.core.query import Query
 from moco.core.types import Draft, Request
-from moco.discussion.budget import fit, reader_of
+from moco.discussion.budget import reader_of
+from moco.discussion.condensing import fit_crowd
 from moco.discussion.debate import Rounds
 from moco.discussion.quoting import NO_ANSWER, Form, Quote, block, quotes_of, safe
 from moco.discussion.template import Template
@@ -120,9 +121,10 @@ class RelCom:
 
         held = Quote("You", break_tags(own.shown) or NO_ANSWER, (self.read(query, mine),))
         notes = Quote("Memory", " ".join(break_tags(own.memory).split()) or "(empty)", ())
-        fitted = fit(reader, safe([*quotes_of(views), held, notes], reader.neutral), build)
+        others = quotes_of(views)
+        fitted, crowd = fit_crowd(query, reader, safe([*others, held, notes], reader.neutral), build, len(others))
         seen = sorted([mine, *(d for d in peers if d.text.strip())], key=lambda d: d.index)
-        return Turn(mine.member, fitted.request, tuple(seen), fitted.trim, mine.draw)
+        return Turn(mine.member, fitted.request, tuple(seen), fitted.trim, mine.draw, crowd=crowd)
 
     def condense(self, query: Query, pool: Pool, drafts: Sequence[Draft], agent: int, hears: Sequence[int]) -> None:
         """Nothing: views are short already."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moco.core.answering import KINDS
+from moco.study.abstaining import ABSTAINED, abstaining
 from moco.study.outcomes import Outcome
 from moco.tasks import Record, Task
 from moco.tasks.graders import RuleGraded
@@ -39,7 +40,7 @@ def figures(outcomes: Sequence[Outcome], task: Task) -> dict[str, float]:
     Means of what the grades hold beside the score (``em``, ``f1``, ...), over the answers that have it; ``strict``: the mean
     where an answer counts only in the form asked for; ``macro_SUBJECT``: the mean of the means per value of the task's macro
     key; ``length_controlled`` win rate (arXiv:2404.04475); ``macro_f1`` of label answers; ``per_item``: the plain mean where
-    whole groups are what counts.
+    whole groups are what counts; what `abstaining` finds, where answers may be held back.
     """
     scored = [o for o in outcomes if o.score is not None]
     if not scored:
@@ -47,12 +48,13 @@ def figures(outcomes: Sequence[Outcome], task: Task) -> dict[str, float]:
     records = {record.id: record for record in task.test}
     found = {
         name: sum(o.metrics[name] for o in having) / len(having)
-        for name in sorted({name for o in scored for name in o.metrics})
+        for name in sorted({name for o in scored for name in o.metrics} - {ABSTAINED})
         if (having := [o for o in scored if name in o.metrics])
     }
     ruled = [o for o in scored if o.id in records and isinstance(KINDS.get(task.kind_of(records[o.id])), RuleGraded)]
     if ruled:
         found["strict"] = _mean([strict_score(o.score or 0.0, o.rule) for o in ruled])
+    found |= abstaining(scored)
     compared = [o.metrics for o in scored if {"preference", "length_difference"} <= set(o.metrics)]
     if compared:
         found["length_controlled"] = length_controlled(

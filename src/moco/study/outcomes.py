@@ -16,6 +16,7 @@ from moco.core.answering import KINDS
 from moco.core.errors import BackendError, ConfigError, MocoError
 from moco.core.types import Call, Sampling, Usage
 from moco.models.protocol import Model
+from moco.study.abstaining import graded_proposal
 from moco.tasks import NOBODY, Helpers, Record, Task, needs_of
 
 
@@ -23,7 +24,7 @@ from moco.tasks import NOBODY, Helpers, Record, Task, needs_of
 class Outcome:
     """One answered and graded item; ``score`` is in [0, 1] (a reward: any number), None where the item failed.
 
-    ``metrics`` are the other figures of the grade (em, f1, ...) by name.
+    ``metrics`` are the other figures of the grade (em, f1, ...) by name; ``cost`` is tokens times the members' ``cost``.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Outcome:
     reason: dict[str, Any] = field(default_factory=dict)
     failed: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
+    cost: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -121,6 +123,7 @@ async def answer_all(
         try:
             completion = await model.generate(request_for(task, record, sampling, seed))
             grade = await task.score(record, completion.text, helpers)
+            held = await graded_proposal(task, record, completion, grade.score, helpers)
         except BackendError as error:
             outcome = Outcome(record.id, "", None, None, parsed=False, finish="error", failed=str(error))
             done(outcome, ())
@@ -137,7 +140,7 @@ async def answer_all(
             completion.source,
             completion.confidence,
             dict(completion.reason),
-            metrics=dict(grade.metrics),
+            metrics={**grade.metrics, **held},
         )
         done(outcome, completion.calls)
         return outcome

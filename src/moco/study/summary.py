@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moco.core.types import Usage
+from moco.study.abstaining import ABSTAINED
 from moco.study.figures import figures, units
 from moco.study.outcomes import Outcome
 from moco.study.statistics import interval
@@ -18,8 +19,8 @@ from moco.tasks import Task
 class Summary:
     """Mean score over the units that did not fail: items, or whole groups where a task counts these.
 
-    ``unparsed`` and ``truncated`` are shares of the answers, ``failed`` counts them; ``asked`` answers cost ``usage``.
-    ``figures`` are what is shown beside the mean (em, f1, macro means, strict reading), by name.
+    ``unparsed`` (answers held back are none) and ``truncated`` are shares of the answers, ``failed`` counts them; ``asked``
+    answers cost ``usage``. ``figures`` are what is shown beside the mean (em, f1, macro means, strict reading), by name.
     """
 
     n: int
@@ -76,7 +77,7 @@ def summarise(outcomes: Sequence[Outcome], task: Task | None = None) -> Summary:
         mean=sum(scores) / n if n else None,
         low=bounds[0] if bounds else None,
         high=bounds[1] if bounds else None,
-        unparsed=sum(not o.parsed for o in scored) / asked if asked else 0.0,
+        unparsed=sum(not o.parsed and not o.metrics.get(ABSTAINED) for o in scored) / asked if asked else 0.0,
         truncated=sum(o.finish == "length" for o in scored) / asked if asked else 0.0,
         failed=len(outcomes) - asked,
         usage=usage,

@@ -21,6 +21,7 @@ from moco.discussion import Ranking, answer_of, plurality, rank_on_dev
 from moco.discussion.blackboard import read_experts, read_names, read_numbers
 from moco.discussion.budget import shorten
 from moco.discussion.gathering import OnFailure
+from moco.discussion.minutes import Minutes
 from moco.discussion.quoting import LINE, Form, Quote, block, safe
 from moco.discussion.roles import ACTIONS, DEFAULT_ACTION, EXPERTS, FINAL, FIXED, FRAME, Agent, Assign, cast, duties
 from moco.discussion.table import Table
@@ -46,7 +47,7 @@ class Bbmas(Method):
         "deviates: the paper's prompts, order of action and constants were not at hand; these are our own",
         "tests: tests/methods/test_bbmas.py, tests/discussion/test_blackboard.py",
     )
-    presets = {"paper": {"assign": "random"}, "moco": {"control": "self", "acting": 1}}
+    presets = {"paper": {"assign": "random"}, "moco": {"control": "self", "acting": 1, "repairs": 3}}
 
     control: Literal["unit", "self"] = "unit"
     """Who decides what happens next: a control unit, or the agents themselves."""
@@ -96,13 +97,11 @@ class Bbmas(Method):
             self.ranking_ = await rank_on_dev(pool, dev, run)
 
     async def answer(self, query: Query, pool: Pool) -> Answer:
-        limits: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline, "repairs": self.repairs}
         words = (FRAME.but(self.frame), duties(self.duties), self.quotes, self.steer_tokens)
-        table = Table(query, pool, *words, **limits)
+        table = Table(query, Minutes(pool, self.on_failure, self.deadline), *words, self.repairs)
         solve = self.by_unit if self.control == "unit" else self.by_themselves
         answer = await solve(table)
-        about = {"board": table.board.record, "trims": table.trims, **({"lost": table.lost} if table.lost else {})}
-        return replace(answer, reason={**answer.reason, **about})
+        return replace(answer, reason={**answer.reason, "board": table.board.record, **table.minutes.record})
 
     # a control unit
 

@@ -18,20 +18,19 @@ from moco.core.query import Query
 from moco.core.types import Answer, Draft, Message, Request
 from moco.discussion import Ranking, answer_of, rank_on_dev
 from moco.discussion.budget import Fitted, fit, reader_of
+from moco.discussion.factuality import OFFICIAL, TRUTH, Claims, classified, judged
 from moco.discussion.fetching import CHOOSE, MORE, WHICH, Asker
 from moco.discussion.gathering import OnFailure
 from moco.discussion.passages import (
     DECIDE,
     READ,
     SHORTER,
-    TRUTH,
     WRITE,
     Passage,
     PassageForm,
     best,
     distinct,
     drawn,
-    judged,
     lexical,
     likeness,
     passage_of,
@@ -42,7 +41,9 @@ from moco.discussion.passages import (
 from moco.discussion.quoting import LINE, Quote, quotes_of, safe
 from moco.discussion.template import Template
 from moco.discussion.turns import Turn, chat_request, take, take_all, task_prompt, unanimous
+from moco.models.member import resolve
 from moco.models.pool import Pool
+from moco.models.protocol import Model
 
 
 @register("knowledge_card", level="text", paper="arXiv:2305.09955", fit="optional")
@@ -50,22 +51,27 @@ class KnowledgeCard(Method):
     """Members write passages of knowledge; the best on dev answers with them in view."""
 
     cost = (
-        "simple: m + 1 calls per query, m cards; bottom_up: m n1 + n2 (m - 1) + 1, judgements twice where members score; "
+        "simple: m + 1 calls per query, m cards; bottom_up: m n1 + n2 (m - 1) + 1 (+1 with embed), judgements twice where "
+        "members score, n2 per classifier with nli; "
         "top_down: s (2 + n1) + 1 (+1) for s passages, with n1 > 1 also n1 (n - 1) judgements each; guard +1 or +2"
     )
     fidelity = (
         "cards see the question with its options, never how an answer is written; the main member gets the untouched task last",
         "bottom_up: relevance, factuality, pruning, in the original's order; preset paper has its numbers (5, 20, 5, 100 tokens)",
         "top_down_auto: more? what kind? the card whose name is most like the reply; top_down_explicit: the card named first",
-        "relevance=embed, normalise=False is the original's dot product (long vectors win); default: shared words",
+        "relevance=embed, normalise=False is the original's dot product: long vectors win, where an embedder gives such (moco's "
+        "give unit vectors); default: shared words",
         "resample=paper draws with replacement as the original does; the default never shows a passage twice",
         "paper_bounds=True lets one card more than max_iter in, as the original's loop does",
-        "deviates: factuality is judged by the other members (cross_model); claim classifiers are no members of a pool",
+        "factuality=nli: mean over classifiers of p(true), or of (p(true) - p(false) + 1) / 2; 0.5 where none could judge",
+        "deviates: by default the other members judge factuality (cross_model); with nli no document stands beside a claim (the "
+        "original retrieves three, the best one counts), and a claim that does not fit is refused; the published classifiers "
+        "were not run, the path was on a tiny one",
         "deviates: yes and no are read as words; the original stops at any reply that holds `no` (`I know`)",
         "deviates: sentences that give a final answer are taken out (no_answers), on record",
         "deviates: a question that does not fit a card is refused by it (and dropped where allowed), never cut",
         "left out: training of cards (any checkpoint or adapter can be one) and retrieved documents",
-        "tests: tests/methods/test_knowledge_card.py, tests/discussion/test_passages.py",
+        "tests: tests/methods/test_knowledge_card.py, tests/discussion/test_passages.py, tests/models/test_claims.py",
     )
     presets = {
         "paper": {
@@ -75,9 +81,14 @@ class KnowledgeCard(Method):
             "normalise": False,
             "relevant": 20,
             "used": 5,
+            "factuality": "nli",
             "resample": "paper",
             "prune": "lm",
             "prune_tokens": 30,
+            "no_answers": False,
+            "style": "continue",
+            "quotes": "joined",
+            "temperature": 0.1,
         },
         "moco": {"passage_tokens": 512, "no_answers": False, "prune": "none"},
     }
@@ -104,8 +115,10 @@ class KnowledgeCard(Method):
     """bottom_up: by shared words, or by the study's embedder."""
     normalise: bool = True
     """relevance=embed: compare angles; else dot products."""
-    factuality: Literal["none", "cross_model"] = "cross_model"
-    """bottom_up and top_down: let the other members judge what is true."""
+    factuality: Literal["none", "cross_model", "nli"] = "cross_model"
+    """bottom_up and top_down: let the other members, or claim classifiers, judge what is true."""
+    claims: Annotated[list[Claims], Field(min_length=1)] = OFFICIAL
+    """factuality=nli: {model, label, against} of each classifier: its output that says true, and that against it, if any."""
     resample: Literal["distinct", "paper"] = "distinct"
     """How the shown passages are drawn by factuality: without or with replacement."""
     prune: Literal["none", "truncate", "lm"] = "truncate"
@@ -118,6 +131,8 @@ class KnowledgeCard(Method):
     """Take sentences that give a final answer out of the passages."""
     style: Literal["instruct", "continue"] = "instruct"
     """Ask cards in words, or let them continue the bare question (base models do so anyway)."""
+    temperature: Annotated[float, Field(ge=0)] | None = None
+    """Temperature of the main member's answer; None takes the request's."""
     closed_book_guard: bool = False
     """Where the passages change the main member's answer, let it decide once more."""
     show_sources: bool = False
@@ -156,6 +171,8 @@ class KnowledgeCard(Method):
             pool[name]
         if self.mode == "bottom_up" and self.relevance == "embed":
             pool.helper("embedder")
+        if self.factuality == "nli":
+            self.classifiers(pool)
 
     async def fit(self, pool: Pool, dev: Examples, run: Run) -> None:
         if self.main is None:
@@ -177,7 +194,7 @@ class KnowledgeCard(Method):
         if not passages:  # the shared first answer stands
             return answer_of(await pool.ask(main, query), reason=about)
         turn = self.reading(query, pool, main, passages, READ.but(self.read))
-        final = await take(pool, turn, stage="read", round=1 + len(about.get("asked", ())))
+        final = await take(pool, turn, stage="read", round=1 + len(about.get("asked", ())), temperature=self.temperature)
         if self.closed_book_guard:
             final = await self.guarded(query, pool, main, passages, final, about)
         about["trims"] += [turn.note] if turn.note else []
@@ -194,7 +211,7 @@ class KnowledgeCard(Method):
         draws = range(round * count, (round + 1) * count)
         turns = [self.writing(query, pool, card, known, draw) for card in cards for draw in draws]
         most = min(self.passage_tokens, query.request().sampling.max_tokens)
-        policy: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline, "max_tokens": most}
+        policy: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline, "room": most}
         said = await take_all(pool, turns, stage="write", round=round, **policy)
         about["dropped"] += [t.member for t, d in zip(turns, said, strict=True) if d is None]
         about["trims"] += [t.note for t in turns if t.note]
@@ -222,8 +239,7 @@ class KnowledgeCard(Method):
         """Relevance, then factuality; shown in the order in which they were written."""
         texts, order = [p.text for p in passages], {id(p): i for i, p in enumerate(passages)}
         if texts and self.relevance == "embed":
-            embedder = pool.helper("embedder")[0].model
-            passages = best(passages, await likeness(embedder, query.question, texts, normalise=self.normalise), self.relevant)
+            passages = best(passages, await likeness(pool, query.question, texts, normalise=self.normalise), self.relevant)
         elif self.relevance == "lexical":
             passages = best(passages, lexical(query.question, texts), self.relevant)
         passages = await self.true_ones(query, pool, passages, self.used, about) if self.factuality != "none" else passages
@@ -232,15 +248,27 @@ class KnowledgeCard(Method):
     async def true_ones(
         self, query: Query, pool: Pool, passages: list[Passage], count: int, about: dict[str, Any]
     ) -> list[Passage]:
-        """``count`` passages, drawn by how true the other members find them."""
+        """``count`` passages, drawn by how true they are found."""
         if not passages:
             return passages
-        scores, cut, lost = await judged(query, pool, passages, TRUTH.but(self.truth), self.on_failure, self.deadline)
-        about["trims"] += cut
+        patience: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline}
+        if self.factuality == "nli":
+            scores, lost = await classified(pool, passages, self.classifiers(pool), **patience)
+        else:
+            scores, cut, lost = await judged(query, pool, passages, TRUTH.but(self.truth), **patience)
+            about["trims"] += cut
         about["dropped"] += lost
         about.setdefault("factuality", []).append([[p.draft.member, round(s, 6)] for p, s in zip(passages, scores, strict=True)])
         rng = query.rng(f"factuality.{len(about['factuality'])}")
         return [passages[i] for i in drawn(scores, count, rng, replace=self.resample == "paper")]
+
+    def classifiers(self, pool: Pool) -> dict[str, Model]:
+        """The claim classifiers by name; nothing is loaded yet. Raises PoolError for a folder that holds none."""
+        found: dict[str, Model] = {}
+        for number, entry in enumerate(self.claims, 1):
+            options: dict[str, Any] = {"label": entry.label, "against": entry.against}
+            found[f"claims.{number}"] = resolve(entry.model, pool.store, name=f"claims.{number}", backend="claims", **options)
+        return found
 
     async def pruned(self, query: Query, pool: Pool, main: str, passages: list[Passage], about: dict[str, Any]) -> list[Passage]:
         """The passages, none longer than allowed."""
@@ -249,7 +277,7 @@ class KnowledgeCard(Method):
             long = [p for p in passages if length(p.text) > self.prune_tokens]
             turns = [self.reading(query, pool, main, [p], SHORTER.but(self.shorten)) for p in long]
             about["trims"] += [t.note for t in turns if t.note]
-            said = await take_all(pool, turns, stage="shorten", round=1, max_tokens=self.prune_tokens)
+            said = await take_all(pool, turns, stage="shorten", round=1, room=self.prune_tokens)
             short = {id(p): d for p, d in zip(long, said, strict=True)}
             passages = [
                 Passage(d.text.strip(), p.draft) if (d := short.get(id(p))) is not None and d.text.strip() else p

@@ -72,7 +72,7 @@ class LlmBlender(Method):
     )
     presets = {
         "paper": {"ranker": "pairrm", "fuser": "gen_fuser", "order": "ranked", "temperature": 0.0},
-        "moco": {"orders": "one", "policy": "max_wins", "order": "ranked"},
+        "moco": {"orders": "one", "policy": "max_wins", "order": "ranked", "ranker_tokens": 128},
     }
 
     ranker: Literal["prompt", "pairrm", "trained"] = "prompt"

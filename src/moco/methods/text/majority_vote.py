@@ -29,7 +29,7 @@ from moco.routers import tells_itself
 class MajorityVote(Method):
     """Every member answers; the answer given most often wins; free text goes to the medoid, or to who is asked to choose."""
 
-    cost = "n calls per query (n x draws); +1 for free text with selector usc or judge, unless all say the same"
+    cost = "n calls per query (n x draws); free text: +1 with usc or judge, +u with reward, unless all say the same"
     fidelity = (
         "plurality over clusters of equivalent answers; an unreadable answer abstains (it is no candidate)",
         "ties: best-ranked voter on dev; `order` is the rule of the debate code and AgentForest, `random` that of debate-or-vote",
@@ -42,7 +42,7 @@ class MajorityVote(Method):
         "left out: free text by execution (clusters of what programs print)",
         "tests: tests/methods/test_majority_vote.py, tests/discussion/test_votes.py, tests/discussion/test_selectors.py",
     )
-    presets = {"paper": {"tie": "order"}, "moco": {"tie": "random"}}
+    presets = {"paper": {"tie": "order"}, "moco": {"tie": "random", "unreadable": "candidate"}}
 
     tie: Tie = "dev"
     """Who wins a tie: the cluster of the best-ranked voter, the larger sum of dev scores, the first member, or chance."""

@@ -21,11 +21,11 @@ from moco.discussion.abstention import CHALLENGE, COMMENT, DOMAINS, DOUBT, EXPER
 from moco.discussion.aggregation import COMBINE, Ending, Rule
 from moco.discussion.debate import History
 from moco.discussion.gathering import OnFailure, gather
+from moco.discussion.minutes import Minutes
 from moco.discussion.quoting import LINE, Form
 from moco.discussion.rankers import COMPARE, Manner
 from moco.discussion.reviews import REVIEW, REVISE, REVISE_CHAT, Reviewing, Selection, approves, reviewers_of
 from moco.discussion.rounds import EarlyStop, Talk, ends
-from moco.discussion.turns import take_all
 from moco.models.pool import Pool
 
 
@@ -40,11 +40,12 @@ class MultiagentFeedback(Method):
     fidelity = (
         "a review shows the question and one answer, a revision its own answer and its reviews, in order of the reviewers",
         "balanced: everybody writes and gets min(f, n - 1) reviews; random: drawn per author, as the released code, but seeded",
-        "an author all of whose reviews say OK keeps its answer and is reviewed no more (stop_if_ok; Self-Refine stops so too)",
+        "an author all of whose reviews say OK keeps its answer and is reviewed no more (stop_if_ok; Self-Refine stops so too); "
+        "a review that failed or is empty says nothing",
         "abstain: the proposer and two others comment once (paper: temperature 1), a judge decides; self: three expert roles",
         "the confidence of abstain is p(holds) of both verdicts, where the judge can score them; else there is none",
         "compete: a challenger argues for another option; a proposer that changes its answer abstains",
-        "abstention_metrics in discussion.abstention are the official seven figures",
+        "the official seven figures of abstaining stand beside the score; what is held back is graded for them",
         "deviates: a review has no solution beside it (Self-Refine's has, and reports it): the reviewed answer stands",
         "deviates: an unreadable verdict asks for a revision; an unreadable judge does not abstain (official: a coin)",
         "deviates: the passage of compete comes from the challenger; the official script asks the proposer by a slip",
@@ -52,7 +53,13 @@ class MultiagentFeedback(Method):
         "tests: tests/methods/test_multiagent_feedback.py, tests/discussion/test_reviews.py",
     )
     presets = {
-        "paper": {"mode": "abstain", "feedback_count": 3, "include_self": True, "feedback_temperature": 1.0},
+        "paper": {
+            "mode": "abstain",
+            "feedback_count": 3,
+            "include_self": True,
+            "feedback_temperature": 1.0,
+            "feedback_tokens": 200,
+        },
         "moco": {
             "rounds": 3,
             "feedback_count": 3,
@@ -147,7 +154,7 @@ class MultiagentFeedback(Method):
         if self.mode != "refine":
             return await self.abstain(query, pool)
         came = await gather(query, pool, on_failure=self.on_failure, at_least=self.at_least, deadline=self.deadline)
-        talk, n = Talk([came.drafts]), len(came.drafts)
+        talk, n = Talk([came.drafts], Minutes(pool, self.on_failure, self.deadline)), len(came.drafts)
         history: list[list[list[Draft]]] = [[] for _ in range(n)]  # reviews by author and cycle
         going = set(range(n)) if n > 1 or self.include_self else set[int]()
         verdicts: list[list[list[Any]]] = []
@@ -161,8 +168,9 @@ class MultiagentFeedback(Method):
             wanting = sorted(a for a in going if history[a][-1])
             own = {a: [drafts[a] for drafts in talk.rounds] for a in wanting}
             turns = [self.reviewing.again(query, pool, own[a], history[a]) for a in wanting]
-            new = dict(zip(wanting, await self.ask(talk, pool, turns, "revise", cycle), strict=True))
-            talk.rounds.append([new.get(a) or old for a, old in enumerate(talk.rounds[-1])])
+            new = await talk.minutes.ask(turns, "revise", cycle, asked=talk.asked)
+            drafts = {a: replace(d, draw=t.draw) for a, t, d in zip(wanting, turns, new, strict=True) if d is not None}
+            talk.rounds.append([drafts.get(a, old) for a, old in enumerate(talk.rounds[-1])])
         limits: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline, "form": self.quotes}
         words, judge = COMBINE.but(self.summary), Manner(COMPARE.but(self.compare))
         ending = Ending(self.aggregate, self.tie, self.skip_if_unanimous, words, judge, **limits)
@@ -172,31 +180,24 @@ class MultiagentFeedback(Method):
     async def criticise(
         self, query: Query, pool: Pool, talk: Talk, history: list[list[list[Draft]]], going: set[int], cycle: int
     ) -> list[list[Any]]:
-        """All reviews of one cycle, in one wave; [reviewer, author, approves] of each that says something."""
+        """All reviews of one cycle, in one wave; [reviewer, author, approves] of each, None for one that was lost or empty."""
         answers = talk.rounds[-1]
         rng = query.rng(f"reviewers.{cycle}")
         chosen = reviewers_of(len(answers), self.feedback_count, rng, self.selection, self.include_self)
         pairs = [(reviewer, author) for author, who in enumerate(chosen) if author in going for reviewer in who]
         asked = [self.reviewing.ask(query, pool, answers[r].member, answers[a]) for r, a in pairs]
-        said = await self.ask(talk, pool, [turn for turn, _ in asked], "review", cycle, **self.sampling(query))
+        turns = [turn for turn, _ in asked]
+        said = await talk.minutes.ask(turns, "review", cycle, asked=talk.asked, **self.sampling(query))
         out: list[list[Any]] = []
         for reviews in history:
             reviews.append([])
         for (r, a), (_, ok), review in zip(pairs, asked, said, strict=True):
+            approval: bool | None = None
             if review is not None and review.text.strip():
                 history[a][-1].append(review)
-                out.append([answers[r].member, answers[a].member, approves(review.text, ok)])
+                approval = approves(review.text, ok)
+            out.append([answers[r].member, answers[a].member, approval])
         return out
-
-    async def ask(
-        self, talk: Talk, pool: Pool, turns: Sequence[Any], stage: str, cycle: int, **sampling: Any
-    ) -> list[Draft | None]:
-        """All turns at once; what was cut and who failed is taken down."""
-        talk.trims += [{"round": cycle, **turn.note} for turn in turns if turn.note]
-        policy: dict[str, Any] = {"on_failure": self.on_failure, "deadline": self.deadline}
-        said = await take_all(pool, talk.asked.fresh(turns), stage=stage, round=cycle, **policy, **sampling)
-        talk.lost += [f"{t.member}@{cycle} ({stage})" for t, draft in zip(turns, said, strict=True) if draft is None]
-        return [d and replace(d, draw=turn.draw) for turn, d in zip(turns, said, strict=True)]
 
     async def abstain(self, query: Query, pool: Pool) -> Answer:
         """The modes that decide whether to answer."""
@@ -210,7 +211,7 @@ class MultiagentFeedback(Method):
             doubt=DOUBT.but(self.doubt),
             abstention=self.abstention,
         )
-        case = Abstainer(query, pool, proposer, words, self.on_failure, self.deadline)
+        case = Abstainer(query, Minutes(pool, self.on_failure, self.deadline), proposer, words)
         others = [name for name in pool.names if name != proposer]
         drawn = [others[int(i)] for i in query.rng("critics").permutation(len(others))]
         if self.mode == "compete":
@@ -221,7 +222,7 @@ class MultiagentFeedback(Method):
     def sampling(self, query: Query) -> dict[str, Any]:
         """How reviews and comments are sampled."""
         most = min(self.feedback_tokens, query.request().sampling.max_tokens)
-        return {"max_tokens": most, "temperature": self.feedback_temperature}
+        return {"room": most, "temperature": self.feedback_temperature}
 
     @property
     def reviewing(self) -> Reviewing:
@@ -230,6 +231,6 @@ class MultiagentFeedback(Method):
 
 
 def approved(verdicts: Sequence[Sequence[Any]], answers: Sequence[Draft]) -> set[int]:
-    """The authors all of whose reviews approve; an answer that nobody reviewed is not approved."""
+    """The authors all of whose reviews approve; a review that was lost approves of nothing."""
     said = {d.member: [ok for _, author, ok in verdicts if author == d.member] for d in answers}
     return {a for a, d in enumerate(answers) if said[d.member] and all(said[d.member])}

@@ -33,7 +33,8 @@ class SlmMux(Method):
     """Every member answers k times; the most self-consistent one wins with its majority answer."""
 
     cost = (
-        "n x samples calls per query, n of them shared (shortcut: n where first draws agree, else n more); fit: n calls per dev "
+        "n x samples calls per query, n of them shared (shortcut: n where first draws agree, else n more); free text "
+        "with an embedder: +n; fit: n calls per dev "
         "question (n x samples with dev_draws or select)"
     )
     fidelity = (
