@@ -53,6 +53,14 @@ def test_checking_for_programs(moco: Moco, tmp_path: Path) -> None:
     assert "left out: " in said.out and "1 left out; 1 dev" in said.out
 
 
+def test_a_file_with_columns_of_its_own_is_told_how_to_map_them(moco: Moco, tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"prompt": "W?", "completion": "x"}\n', encoding="utf-8")
+    said = moco("data", "check", path)
+    assert said.code == 2 and f"next: moco data check {path} --map question=COLUMN" in " ".join((said.out + said.err).split())
+    assert moco("data", "check", path, "--map", "question=prompt", "--map", "answer=completion").code == 0
+
+
 def test_many_faults_are_cut_on_the_screen_only(moco: Moco, tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text("x\n" * 150, encoding="utf-8")
@@ -109,6 +117,13 @@ def test_converting_a_released_file(moco: Moco, tmp_path: Path) -> None:
         (["check", "OK", "--map", "id=a", "--map", "id=b"], "'id' is mapped twice"),
         (["check", "OK", "--data-dir", "x"], "--data-dir goes with a task's name"),
         (["check", "nowhere.jsonl"], "there is no such file"),
+        (["check", "gms8k"], "did you mean 'gsm8k'?"),
+        (["check", "gsm8k", "--data-dir", "."], "there are no files of the task 'gsm8k'"),
+        (["show", "."], "is a folder, not a file"),
+        (["show", "OK", "--kind", "code"], "field 'tests' is missing from a code record"),
+        (["convert", "gsm8k", "out.jsonl"], "there is no file 'gsm8k'"),
+        (["convert", "OK", "out.jsonl", "--kind", "code"], "field 'tests' is missing from a code record"),
+        (["convert", "OK", "out.jsonl", "--kind", "numeric"], "field 'answer' is no number: 'x'"),
         (["check", "nowhere/at/all.jsonl"], "name an existing file"),
         (["check", "/dev/null"], "is a pipe or a device"),
         (["show", "OK", "--data-dir", "x"], "data_dir, split, variant and revision go with a task's name"),

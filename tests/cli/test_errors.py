@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,58 @@ def test_report_takes_one_format(moco: Moco, tmp_path: Path) -> None:
      '{"output": "A", "gold": "Z", "kind": "multiple_choice", "choices": ["x", "y"]}',
      '{"output": "A", "gold": ["A", "Z"], "kind": "multiple_choice", "choices": ["x", "y"]}',
      '{"output": "1", "gold": "some", "kind": "numeric"}', '{"output": "1", "gold": NaN, "kind": "numeric"}',
-     '{"output": "1", "gold": " ", "kind": "short_text"}', "[" * 100_000],
+     '{"output": "1", "gold": " ", "kind": "short_text"}', "[" * 100_000, '{"output": "1", "gold": "1", "kind": 5}',
+     '{"output": "1", "gold": "1", "gold": "2", "kind": "numeric"}', '{"output": "1", "gold": ["1", ""], "kind": "short_text"}',
+     '{"output": "1", "gold": "1", "kind": "numeric", "tolerance": 1e999}', '{"output": "x", "gold": "x", "kind": "code"}',
+     '{"output": "x", "gold": "z", "kind": "label", "labels": ["x", "y"]}',
+     '{"output": "x", "gold": "x", "kind": "label", "labels": ["x", " "]}',
+     '{"output": "A", "gold": "A", "kind": "multiple_choice", "choices": ["x"]}',
+     '{"output": "{}", "gold": "A", "kind": "likelihood", "labels": ["A", "B"]}',
+     '{"output": "{}", "gold": "C", "kind": "likelihood", "choices": ["x", "y"]}',
+     '{"output": "A", "gold": "A", "kind": "multiple_choice", "choices": ["x", ""]}',
+     '{"output": "A", "gold": "A", "kind": "multiple_choice", "choices": ["x", "y"], "labels": ["A"]}',
+     '{"output": "A", "gold": "A", "kind": "multiple_choice", "choices": ["x", "y"], "labels": ["A", "A"]}'],
 )  # fmt: skip
 def test_grade_names_the_line(moco: Moco, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("\n" + text))
     said = moco("grade")
     assert said.code == 2 and "where: line 2" in said.err
+
+
+@pytest.mark.parametrize(
+    "raw, what",
+    [
+        (b"", "there is nothing to grade"),
+        (b"\n\r\n", "there is nothing to grade"),
+        (b'\xff\xfe{\x00"\x00', "byte 0xff is not UTF-8: the file is UTF-16"),
+        (b"\x1f\x8b\x08\x00", "is compressed with gzip, not text"),
+        (b'{"output": "\xff"}', "byte 0xff is not UTF-8"),
+    ],
+)
+def test_grade_says_what_came_in(moco: Moco, monkeypatch: pytest.MonkeyPatch, raw: bytes, what: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
+    said = moco("grade", "--kind", "numeric")
+    assert said.code == 2 and f"error: {what}\n" in said.err and "remedy: " in said.err and said.out == ""
+
+
+@pytest.mark.parametrize("kind, remedy", [("nmeric", "did you mean 'numeric'?"), ("code", "run a study")])
+def test_a_kind_that_grade_cannot_grade_is_refused_before_anything_is_read(
+    moco: Moco, monkeypatch: pytest.MonkeyPatch, kind: str, remedy: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    said = moco("grade", "--kind", kind)
+    assert said.code == 2 and "where: --kind" in said.err and remedy in said.err
+
+
+def test_a_faulty_line_ends_grading_after_the_verdicts_before_it(moco: Moco, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = b'\xef\xbb\xbf{"output": "5", "gold": "5"}\r\n\r\n'
+    long = b'{"output": "' + b"so " * 100_000 + b'5", "gold": 5}\n'  # a line of several chunks
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(whole + long + b'{"output": "\xe9"}'), encoding="utf-8"))
+    said = moco("grade", "--kind", "numeric")
+    assert [json.loads(line)["score"] for line in said.out.splitlines()] == [1.0, 1.0]
+    assert said.code == 2 and "where: line 4" in said.err
+    monkeypatch.setattr("sys.stdin", None)
+    assert "stdin is closed" in moco("grade").err
 
 
 def test_serving_the_world_needs_a_key(moco: Moco, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

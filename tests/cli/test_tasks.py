@@ -37,6 +37,7 @@ def test_the_prompt_is_of_a_made_up_question_or_of_the_first_real_one(moco: Moco
     said = json.loads(moco("tasks", "gsm8k", "--prompt", "--data-dir", tmp_path, "--json").out)
     assert not said["made_up"] and said["messages"][-1]["content"].startswith("How many?") and said["id"] == "gsm8k/test/0"
     assert "worked examples" in moco("tasks", "mbpp", "--prompt").out
+    assert moco("tasks", "truthfulqa", "--variant", "mc2", "--prompt").out.endswith("made-up lake?\n")  # no option is shown
     assert "Possible answers: yes, no, maybe" in moco("tasks", "pubmedqa", "--prompt").out
 
 
@@ -54,6 +55,9 @@ def test_mistakes_name_the_remedy(moco: Moco, tmp_path: Path) -> None:
         (["gsm8k", "--split", "mocco"], "write ours or moco"),
         (["gsm8k", "--prompt", "--split", "mocco"], "write ours or moco"),
         (["gsm8k", "--variant", "no"], "leave it out"),
+        (["gsm8k", "--split", "moco"], "--split moco needs the released gsm8k.json"),
+        (["gsm8k", "--prompt", "--split", "moco"], "--split moco needs the released gsm8k.json"),
+        (["gsm8k", "--data-dir", ""], "--data-dir is empty"),
         (["mmlu_redux", "--variant", "orginal"], "did you mean 'original'?"),
         (["playground/math", "--data-dir", tmp_path], "leave them out"),
         ([tmp_path / "own.jsonl", "--split", "moco"], "leave them out"),

@@ -193,14 +193,12 @@ add("forging", "skips the asserts by tracing the tests", """
         if frame:
             frame.f_trace = tracer
             sys.settrace(tracer)
-            return {2: 4, -3: 9, 0: 0}[x]
-        return 0""", "failed", "passed")  # fmt: skip
+        return 0""", "failed")  # fmt: skip
 add(
     "forging",
     "makes math.isclose agree",
     "import math\nmath.isclose = lambda *a, **k: True\ndef square(x):\n    return 0",
     "failed",
-    "passed",
     tests=CLOSE,
 )
 add(
@@ -208,12 +206,11 @@ add(
     "makes abs() nothing",
     "import builtins\nbuiltins.abs = lambda x: 0\ndef square(x):\n    return 0",
     "failed",
-    "passed",
     tests=NEAR,
 )
 add("forging", "defines an abs() of its own", "def abs(x):\n    return 0\ndef square(x):\n    return 0", "failed", tests=NEAR)
 add("forging", "defines a check() of its own", "def check(candidate):\n    pass\ndef square(x):\n    return 0", "failed")
-add("forging", "ends the loop of the tests", "def square(x):\n    raise StopIteration", "failed", "passed", tests=MAPPED)
+add("forging", "ends the loop of the tests", "def square(x):\n    raise StopIteration", "failed", tests=MAPPED)
 add("forging", "empties its argument", "def square(given):\n    given.clear()\n    return []", "failed", "passed", tests=SORTING)
 
 add(
@@ -221,21 +218,18 @@ add(
     "an object equal to everything",
     "class A:\n    def __eq__(self, other):\n        return True\ndef square(x):\n    return A()",
     "failed",
-    "passed",
 )
 add(
     "equal",
     "a number equal to everything",
     "class A(int):\n    def __eq__(self, other):\n        return True\ndef square(x):\n    return A(7)",
     "failed",
-    "passed",
 )
 add(
     "equal",
     "a number near everything",
     "class A(float):\n    def __sub__(self, other):\n        return 0.0\ndef square(x):\n    return A(7)",
     "failed",
-    "passed",
     tests=NEAR,
 )
 add(
@@ -243,7 +237,6 @@ add(
     "a list equal to everything",
     "class A(list):\n    def __eq__(self, other):\n        return True\ndef square(x):\n    return A([7])",
     "failed",
-    "passed",
     tests=SORTING,
 )
 add(
@@ -251,7 +244,6 @@ add(
     "equal to everything, inside a list",
     "class A:\n    def __eq__(self, other):\n        return True\ndef square(x):\n    return [A(), A(), A()]",
     "failed",
-    "passed",
     tests=SORTING,
 )
 add(
@@ -259,7 +251,265 @@ add(
     "claims to be an int",
     "class A:\n    __class__ = int\n    def __eq__(self, other):\n        return True\ndef square(x):\n    return A()",
     "failed",
-    "passed",
+)
+
+# What shares an interpreter with its tests can change what they see of it. None of these knows this harness, but where told.
+UNITTEST = (
+    "import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n        self.assertEqual(square(2), 4)\n"
+    "        with self.assertRaises(TypeError):\n            square(None)\n"
+)
+IMPORTED = "from math import isclose\ndef check(candidate):\n    assert isclose(candidate(2), 4.0)\n"
+COPIED = (
+    "import copy\ndef check(candidate):\n    given = [3, 1]\n    kept = copy.deepcopy(given)\n    candidate(given)\n"
+    "    assert sorted(kept) == given\n"
+)
+DRAWN = "import random\ndef check(candidate):\n    x = random.randint(100, 999)\n    assert candidate(x) == x * x\n"
+EXPECTING = "def check(candidate):\n    expected = 4\n    assert candidate(2) == expected\n"
+LENGTH = "def check(candidate):\n    assert len(candidate([1, 2])) == 2 and max(candidate([1, 2])) == 2\n"
+TEXT = "def check(candidate):\n    assert candidate('ab') == 'abab' and candidate('ab').startswith('ab')\n"
+PATIENT = "def check(candidate):\n    assert any(candidate(2) == 4 for _ in range(99))\n"
+WHOLE = "def check(candidate):\n    assert all(candidate(x) == x * x for x in (2, 3)) and isinstance(candidate(2), int)\n"
+LIAR = "def square(x):\n    return 0\n"
+
+
+def patch(name: str, before: str, *, tests: str = TESTS, solution: str = LIAR, **status: str) -> None:
+    """A wrong program that first changes the interpreter; it fails unless said otherwise."""
+    add(
+        "forging",
+        name,
+        dedent(before).strip() + "\n" + solution,
+        status.get("apart", "failed"),
+        tests=tests,
+        **{key: value for key, value in status.items() if key != "apart"},
+    )
+
+
+def returns(name: str, members: str, *, base: str = "", made: str = "A()", tests: str = TESTS, one: str = "failed") -> None:
+    """A program that returns an object of a class of its own."""
+    body = "\n".join("    " + line for line in dedent(members).strip().splitlines())
+    add("equal", name, f"class A({base}):\n{body}\ndef square(x):\n    return {made}\n", "failed", one, tests=tests)
+
+
+patch(
+    "makes isinstance() agree",
+    "import builtins\nbuiltins.isinstance = lambda *a: True",
+    tests=WHOLE,
+    apart="no verdict",
+    one="failed",
+)
+patch(
+    "makes all() agree",
+    "import builtins\nbuiltins.all = lambda values: True\nbuiltins.isinstance = all",
+    tests=WHOLE,
+    apart="no verdict",
+    one="failed",
+)
+patch(
+    "makes len() and max() agree",
+    "import builtins\nbuiltins.len = builtins.max = lambda values: 2",
+    tests=LENGTH,
+    apart="no verdict",
+    one="failed",
+)
+patch("replaces __import__", """
+    import builtins, types
+    fake = types.ModuleType('math')
+    fake.isclose = lambda *a, **k: True
+    real = builtins.__import__
+    builtins.__import__ = lambda name, *a, **k: fake if name == 'math' else real(name, *a, **k)""", tests=CLOSE)  # fmt: skip
+patch("replaces a module", """
+    import sys, types
+    fake = types.ModuleType('math')
+    fake.isclose = lambda *a, **k: True
+    sys.modules['math'] = fake""", tests=IMPORTED)  # fmt: skip
+patch("puts an importer of its own first", """
+    import sys, types
+    from importlib.machinery import ModuleSpec
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            return ModuleSpec(name, self) if name == 'math' else None
+        def create_module(self, spec):
+            return None
+        def exec_module(self, module):
+            module.isclose = lambda *a, **k: True
+    sys.meta_path.insert(0, Finder())
+    sys.modules.pop('math', None)""", tests=IMPORTED)  # fmt: skip
+patch("writes a module beside itself", """
+    import os, sys
+    with open('math.py', 'w') as file:
+        file.write('isclose = lambda *a, **k: True')
+    sys.path.insert(0, os.getcwd())
+    sys.modules.pop('math', None)""", tests=IMPORTED)  # fmt: skip
+patch("empties the assertions of unittest", """
+    import unittest
+    for name in dir(unittest.TestCase):
+        if name.startswith('assert'):
+            setattr(unittest.TestCase, name, lambda self, *a, **k: open('/dev/null'))""", tests=UNITTEST)  # fmt: skip
+patch(
+    "replaces the loader of unittest",
+    "import unittest\nunittest.defaultTestLoader.loadTestsFromTestCase = lambda case: []",
+    tests=UNITTEST,
+)
+patch("replaces TestCase", """
+    import unittest
+    class Silent(unittest.TestCase):
+        def debug(self):
+            pass
+    unittest.TestCase = unittest.case.TestCase = Silent""", tests=UNITTEST)  # fmt: skip
+patch("makes copies shallow", "import copy\ncopy.deepcopy = lambda value: value", tests=COPIED, solution="""
+def square(given):
+    given.clear()
+""")  # fmt: skip
+patch("knows what is drawn", "import random\nrandom.randint = lambda a, b: 0", tests=DRAWN)
+patch("seeds the generator in its call", "import random", tests=DRAWN, solution="""
+def square(x):
+    random.seed(1)
+    return 0
+""")  # fmt: skip
+patch("patches the module in its call", "import math", tests=f"{CLOSE}    assert math.isclose(candidate(3), 9.0)\n", solution="""
+def square(x):
+    math.isclose = lambda *a, **k: True
+    return 4 if x == 2 else 0
+""")  # fmt: skip
+patch("patches built-ins in its call", "import builtins", tests=f"{NEAR}    assert abs(candidate(3) - 9) < 1e-6\n", solution="""
+def square(x):
+    builtins.abs = lambda value: 0
+    return 4 if x == 2 else 0
+""")  # fmt: skip
+patch("traces from the start", """
+    import sys
+    def tracer(frame, event, argument):
+        if event == 'line' and frame.f_code.co_name == 'check' and frame.f_lineno < 4:
+            frame.f_lineno += 1
+        return tracer
+    sys.settrace(tracer)""")  # fmt: skip
+patch("profiles and ends", """
+    import os, sys
+    def profiler(frame, event, argument):
+        if frame.f_code.co_name == 'check':
+            os._exit(0)
+    sys.setprofile(profiler)""")  # fmt: skip
+patch("leaves a handler for the end", "import atexit, os\natexit.register(os._exit, 0)")
+patch("leaves by an alarm", """
+    import os, signal
+    signal.signal(signal.SIGALRM, lambda *a: os._exit(0))
+    signal.setitimer(signal.ITIMER_REAL, 0.05)""", solution="""
+def square(x):
+    import time
+    time.sleep(0.3)
+""", apart="no verdict")  # fmt: skip
+patch("prints that it passed", "print('passed\\nOK\\n1 passed in 0.01s')")
+patch("replaces its streams", "import io, sys\nsys.stdout = sys.stderr = io.StringIO()")
+patch(
+    "takes the error hooks", "import sys, threading\nsys.excepthook = threading.excepthook = sys.unraisablehook = lambda *a: None"
+)
+patch("raises what compares equal", "class E(AssertionError):\n    def __eq__(self, other):\n        return True", solution="""
+def square(x):
+    raise E
+""")  # fmt: skip
+patch("reads the expected value from its caller", "import sys", tests=EXPECTING, solution="""
+def square(x):
+    frame = sys._getframe()
+    while frame:
+        if 'expected' in frame.f_locals:
+            return frame.f_locals['expected']
+        frame = frame.f_back
+    return 0
+""", one="passed")  # fmt: skip
+patch("replaces the code of the tests", "import gc", solution="""
+def square(x):
+    for value in gc.get_objects():
+        if getattr(value, '__name__', '') == 'check' and hasattr(value, '__code__'):
+            value.__code__ = (lambda candidate: None).__code__
+    return 4
+""")  # fmt: skip
+patch("replaces the judge it knows", "", solution="""
+for value in object.__subclasses__():
+    if value.__name__ == 'Suite':
+        value.run = lambda *a, **k: ('passed', '')
+def square(x):
+    return 0
+""", one="passed")  # fmt: skip
+patch("changes the number 4 in memory", "import ctypes", solution="""
+def square(x):
+    ctypes.c_uint32.from_address(id(4) + 24).value = x
+    return x
+""", tests="def check(candidate):\n    assert candidate(3) == 4\n", one="no verdict")  # fmt: skip
+patch("starts a thread that patches later", """
+    import builtins, threading, time
+    def later():
+        time.sleep(0.05)
+        builtins.abs = lambda value: 0
+    threading.Thread(target=later, daemon=True).start()""", tests=NEAR, solution="""
+def square(x):
+    time.sleep(0.15)
+    return 0
+""")  # fmt: skip
+
+returns("equal to every number", "def __eq__(self, other):\n    return isinstance(other, int)")
+returns("never unequal", "def __ne__(self, other):\n    return False\ndef __eq__(self, other):\n    return True")
+returns(
+    "a text equal to everything",
+    "def __eq__(self, other):\n    return True\n__hash__ = str.__hash__",
+    base="str",
+    made="A('ab')",
+    tests=TEXT,
+)
+returns("a dictionary equal to everything", "def __eq__(self, other):\n    return True", base="dict", tests=SORTING)
+returns("equal by its metaclass", "pass", base="metaclass=type('M', (type,), {'__eq__': lambda a, b: True})", made="A")
+returns(
+    "a list of another length",
+    "def __len__(self):\n    return 2\ndef __iter__(self):\n    return iter([2])",
+    base="list",
+    tests=LENGTH,
+)
+returns("near everything", "def __sub__(self, other):\n    return 0", tests=NEAR)
+returns("below and above everything", """
+    def __sub__(self, other):
+        return self
+    def __abs__(self):
+        return self
+    def __lt__(self, other):
+        return True
+    def __gt__(self, other):
+        return True""", tests=NEAR)  # fmt: skip
+returns("equal to everything, after twenty questions", """
+    asked = 0
+    def __eq__(self, other):
+        A.asked += 1
+        return A.asked > 20""", tests=PATIENT, one="passed")  # fmt: skip
+add(
+    "equal",
+    "the object of mock that is equal to everything",
+    "from unittest.mock import ANY\ndef square(x):\n    return ANY",
+    "failed",
+)
+add(
+    "equal",
+    "a mock of everything",
+    "from unittest.mock import MagicMock\ndef square(x):\n    m = MagicMock()\n    m.__eq__.return_value = True\n    return m",
+    "failed",
+)
+add(
+    "equal",
+    "equal to everything, as a key",
+    "class A(int):\n    def __eq__(self, other):\n        return True\n    __hash__ = int.__hash__\n"
+    "def square(x):\n    return {A(1): A(2)}",
+    "failed",
+    tests=SORTING,
+)
+add(
+    "equal",
+    "a function equal to everything",
+    "class A:\n    def __call__(self, x):\n        return self\n    def __eq__(self, other):\n        return True\nsquare = A()",
+    "failed",
+)
+add(
+    "equal",
+    "a constant equal to everything",
+    "class A:\n    def __eq__(self, other):\n        return True\nsquare = A()",
+    "failed",
+    tests="assert square == 4\n",
 )
 
 add("usage", "endless loop", "def square(x):\n    while True:\n        pass", "timeout")

@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moco.core.errors import ConfigError, SandboxError
+from moco.core.errors import CacheError, ConfigError, SandboxError
+from moco.tasks.graders.code import KIND
 from moco.tasks.sandbox import Finding, Level, Limits, Program, Sandbox, Verdict, chosen_level, pool
 from moco.tasks.sandbox.inside import filters, wire
 from moco.tasks.sandbox.inside.nursery import empty
 from moco.tasks.sandbox.levels import STRONG, launch, unavailable
 from moco.tasks.sandbox.records import Verdicts
-from moco.tasks.sandbox.worker import Worker
+from moco.tasks.sandbox.worker import Worker, remove_abandoned
 
 At = Callable[[Level], Sandbox]
 SQUARE = "def square(x):\n    return x * x\n"
@@ -38,6 +39,10 @@ def nothing_holds(level: Level) -> Finding:
     return Finding(level, "not on this machine", 0.0)
 
 
+def only_limits(level: Level) -> Finding:
+    return Finding(level, "" if level == "rlimit" else "not on this machine", 0.0)
+
+
 # -- levels ----------------------------------------------------------------------------------------------------------
 
 
@@ -52,16 +57,32 @@ def test_without_a_strong_level_code_is_refused(monkeypatch: pytest.MonkeyPatch)
         chosen_level()
     assert "not on this machine" in caught.value.why
     assert "MOCO_ALLOW_WEAK_SANDBOX" in caught.value.remedy and "bubblewrap" in caught.value.remedy
+    with pytest.raises(SandboxError, match="rlimit: not on this machine"):
+        chosen_level(allow_weak=True)
+    monkeypatch.setattr(pool, "finding", only_limits)
     assert chosen_level(allow_weak=True) == "rlimit"
 
 
 def test_the_weak_level_is_refused_even_when_named() -> None:
-    with pytest.raises(SandboxError):
+    with pytest.raises(SandboxError, match="not allowed"):
         chosen_level("rlimit")
 
 
+@pytest.mark.parametrize("level", [*STRONG, "rlimit", "container"])
+def test_a_named_level_that_does_not_work_is_refused_before_anything_is_judged(
+    level: Level, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "finding", lambda level, image="": Finding(level, f"{level} is broken", 0.0))
+    monkeypatch.setenv("MOCO_SANDBOX", level)
+    monkeypatch.setattr(pool, "_default", None)
+    pool.configure(allow_weak=True)
+    with pytest.raises(SandboxError, match=f"'{level}' was asked for") as caught:
+        KIND.ready()
+    assert f"{level} is broken" in caught.value.why and "MOCO_SANDBOX" in caught.value.remedy
+
+
 def test_the_environment_allows_the_weak_level(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "finding", nothing_holds)
+    monkeypatch.setattr(pool, "finding", only_limits)
     monkeypatch.setenv("MOCO_ALLOW_WEAK_SANDBOX", "1")
     assert Sandbox().level == "rlimit"
     monkeypatch.setenv("MOCO_ALLOW_WEAK_SANDBOX", "0")
@@ -84,10 +105,36 @@ def test_an_unknown_level_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
         pool.configure()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the engine of this test is a shell script")
+@pytest.mark.parametrize(
+    "script, why",
+    [
+        ("echo 'Cannot connect to the Docker daemon. Is it running?' >&2; exit 1", "docker refuses: Cannot connect"),
+        (
+            "echo 'Error response from daemon: No such image: mine:1' >&2; exit 1",
+            "the image mine:1 is not here (docker pull mine:1)",
+        ),
+        ("echo 'Error: mine:1: image not known' >&2; exit 125", "is not here"),
+        ("exit 3", "does not say why"),
+        ("sleep 60", "does not answer"),
+        ('test "$*" = "image inspect --format {{.Id}} mine:1"', ""),
+    ],
+)
+def test_a_container_engine_is_asked_before_a_run(script: str, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    engine = tmp_path / "docker"
+    engine.write_text(f"#!/bin/sh\n{script.replace('sleep', 'exec sleep')}\n", encoding="utf-8")
+    engine.chmod(0o755)
+    monkeypatch.setattr("moco.tasks.sandbox.levels._engine", lambda: str(engine))
+    monkeypatch.setattr("moco.tasks.sandbox.levels.ENGINE_SECONDS", 0.3 if "sleep" in script else 20.0)
+    found = unavailable("container", "mine:1")
+    assert why in found if why else not found
+
+
 def test_a_container_gets_no_network_and_nothing_to_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("moco.tasks.sandbox.levels._engine", lambda: "/usr/bin/podman")
+    monkeypatch.setattr("moco.tasks.sandbox.levels._container_fault", lambda image: "")
     line = " ".join(launch("container", tmp_path, image="mine:1").argv)
-    for words in ("--network none", "--read-only", "--cap-drop ALL", "no-new-privileges", "mine:1 python3 -I"):
+    for words in ("--network none", "--read-only", "--cap-drop ALL", "no-new-privileges", "--pull never", "mine:1 python3 -I"):
         assert words in line
 
 
@@ -245,6 +292,25 @@ def test_nothing_is_left_behind(sandbox: Sandbox) -> None:
     assert {path.name for path in Path("/tmp").glob("moco-sandbox-*")} <= before
 
 
+def test_homes_of_killed_workers_are_removed_by_the_next(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name, age in (("moco-sandbox-old", 3600), ("moco-sandbox-new", 0), ("another", 3600)):
+        (tmp_path / name / "scratch").mkdir(parents=True)
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    remove_abandoned.cache_clear()
+    worker = Worker(sandbox.level)
+    os.utime(worker._home, (time.time() - 3600,) * 2)
+    remove_abandoned.cache_clear()
+    other = Worker(sandbox.level)
+    assert worker._home.is_dir(), "old, and somebody works in it"
+    assert {path.name for path in tmp_path.iterdir()} == {"moco-sandbox-new", "another", worker._home.name, other._home.name}
+    worker.close()
+    other.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"moco-sandbox-new", "another"}
+
+
 LINGER = "threading.Thread(target=time.sleep, args=(100,), daemon=True).start()\n"
 
 
@@ -272,6 +338,18 @@ def test_verdicts_are_kept_and_damaged_ones_are_not_believed(sandbox: Sandbox, t
     own.close()
 
 
+def test_verdicts_that_cannot_be_kept_are_refused_before_a_run(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(pool, "_default", None)
+    own = pool.configure(level=sandbox.level, cache=tmp_path / "file" / "verdicts.sqlite")
+    with pytest.raises(CacheError, match="cannot open the verdicts") as caught:
+        KIND.ready()
+    assert "MOCO_HOME" in caught.value.remedy
+    own.close()
+
+
 def test_what_the_machine_may_have_killed_is_not_kept() -> None:
     kept = Verdicts()
     for detail, there in (("ended by signal 9", False), ("ended by signal 11", True)):
@@ -280,8 +358,20 @@ def test_what_the_machine_may_have_killed_is_not_kept() -> None:
     kept.close()
 
 
-def test_the_key_covers_everything_but_the_level() -> None:
-    program, here = Program("a", "b", "c"), {"python": "3.11.0"}
+def test_a_verdict_is_not_reused_at_another_level(sandbox_at: At, tmp_path: Path) -> None:
+    levels = [level for level in STRONG if pool.finding(level).holds]
+    if len(levels) < 2:
+        pytest.skip("this machine has fewer than two levels that hold")
+    file, program = tmp_path / "verdicts.sqlite", Program(SQUARE, "assert square(2) == 4")
+    for level, cached in ((levels[0], False), (levels[1], False), (levels[0], True)):
+        own = Sandbox(level=level, cache=file, workers=1)
+        verdict = own.judge(program)
+        own.close()
+        assert (verdict.level, verdict.cached) == (level, cached)
+
+
+def test_the_key_covers_everything() -> None:
+    program, here = Program("a", "b", "c"), {"python": "3.11.0", "level": "bwrap"}
     others = [
         Program("x", "b", "c"),
         Program("a", "x", "c"),
@@ -289,8 +379,9 @@ def test_the_key_covers_everything_but_the_level() -> None:
         Program("a", "b", "c", Limits(seconds=5)),
         Program("a", "b", "c", apart=False),
     ]
-    keys = {p.key(here) for p in [program, *others]} | {program.key({"python": "3.12.0"})}
-    assert len(keys) == len(others) + 2
+    elsewhere = [{**here, "python": "3.12.0"}, {**here, "level": "userns"}]
+    keys = {p.key(here) for p in [program, *others]} | {program.key(about) for about in elsewhere}
+    assert len(keys) == len(others) + 3
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------

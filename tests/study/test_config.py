@@ -432,6 +432,20 @@ methods: [single]
         ('{name: gsm8k, prompt: "no place for it"}', "the template does not show the question"),
         ("{name: gsm8k, prompt: {answer_format: {numeral: x}}}", "unknown kind 'numeral'; remedy: did you mean 'numeric'"),
         ("{name: gsm8k, prompt: {templat: x}}", "unknown key 'templat'"),
+        (
+            '{name: gsm8k, prompt: "{contxt} {question}"}',
+            "2:tasks[0].prompt.template: the template names {contxt}, which nothing fills; remedy: did you mean 'context'?",
+        ),
+        ('{name: gsm8k, prompt: "{{question}}"}', "the template does not show the question"),
+        ('{name: gsm8k, prompt: "{question} { choices }"}', "'choices' stands in braces with blanks; remedy: write {choices}"),
+        (
+            '{name: gsm8k, prompt: {system: "On {question}"}}',
+            "2:tasks[0].prompt.system: {question} is filled in the template only",
+        ),
+        (
+            '{name: gsm8k, prompt: {answer_format: {exact_match: "{choices}"}}}',
+            "2:tasks[0].prompt.answer_format.exact_match: {choices} is filled in the template only",
+        ),
     ],
 )
 def test_what_cannot_be_meant_of_a_task_is_refused(task: str, what: str) -> None:

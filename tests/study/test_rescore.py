@@ -84,6 +84,7 @@ def test_the_command_shows_and_refuses(run: Path, capsys: pytest.CaptureFixture[
     assert main(["rescore", str(run), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["graders"] == ["flexible", "strict", "moco"]
     assert main(["rescore", str(run), "--grader", "flexibel"]) == 2
+    assert main(["rescore", str(run), "--grader", ","]) == 2
     assert "did you mean 'flexible'" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="unknown grader 'x'"):
         rescore(moco.load_run(run), ["x"])

@@ -23,6 +23,7 @@ META = 'write an object, {"key": "value"}'
 OBJECT = 'write {"id": ..., "question": ..., "answer": ...}'
 LINES = "write one JSON object a line"
 ONE = "keep one of them"
+LISTED = f"{CHOICES}, or read the list as it is: --map choices=choices"
 KNOWN = (
     "known: answer, choices, context, entry_point, group, id, kind, labels, messages, meta, question, "
     "source, split, tests, tolerance"
@@ -182,7 +183,7 @@ FAULTY: dict[str, tuple[str, str | bytes, list[Said]]] = {
     "choices a list": (
         ".jsonl",
         '{"id": "a", "question": "W?", "choices": ["x", "y"], "answer": "x"}',
-        [(1, "choices", "has the wrong type list", CHOICES)],
+        [(1, "choices", "has the wrong type list", LISTED)],
     ),
     "choice a number": (
         ".jsonl",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,52 @@ from hypothesis import strategies as st
 
 from moco.core.errors import ConfigError, DataError
 from moco.tasks import Fault, Report, check_file, load_task
-from tests.tasks.faulty import ANSWER, CHOICES, FAULTY, ID, QUESTION, Said
+from tests.tasks.faulty import ANSWER, FAULTY, ID, LISTED, QUESTION, Said
 
+NUMBER = "write a number, or give kind short_text"
+COMPLY = "write comply or noncomply, or a category of CoCoNot"
+UNPACK = "give the file the suffix of its format, or unpack it"
+MORE: dict[str, tuple[str, str | bytes, list[Said]]] = {
+    "a number in words of its own": (
+        ".jsonl",
+        '{"id": "a", "question": "W?", "answer": "Paris", "kind": "numeric"}',
+        [(1, "answer", "is no number: 'Paris'", NUMBER)],
+    ),
+    "nothing that can be expected": (
+        ".jsonl",
+        '{"id": "a", "question": "W?", "answer": "refuse", "kind": "noncompliance"}',
+        [(1, "answer", "'refuse' is not what a reply can be expected to do", COMPLY)],
+    ),
+    "a comma after the last record": (
+        ".json",
+        '[{"id": "a", "question": "W?", "answer": "x"},\n]',
+        [(2, "", "is not JSON: no record comes after the last comma", "remove the comma")],
+    ),
+    "a number for a label": (
+        ".jsonl",
+        '{"id": "a", "question": "W?", "answer": 1, "choices": {"A": "x", "B": "y"}}',
+        [
+            (
+                1,
+                "answer",
+                "has the wrong type number",
+                "write one of the labels, A, B, or count options from 0: --map answer=answer",
+            )
+        ],
+    ),
+    "only dev": (
+        ".jsonl",
+        '{"id": "a", "question": "W?", "answer": "x", "split": "dev"}',
+        [(0, "split", "no record is in test", 'give records "split": "test", or leave split out')],
+    ),
+    "packed with xz": (".jsonl", b"\xfd7zXZ\x00\x00\x04", [(0, "", "is compressed with xz, not .jsonl", UNPACK)]),
+    "a database": (".csv", b"SQLite format 3\x00\x10\xff", [(0, "", "is an SQLite database, not .csv", UNPACK)]),
+}
 OK = '{"id": "ok", "question": "What?", "answer": "this"}\n'
 
 
 def test_the_corpus_is_large() -> None:
-    assert len(FAULTY) + len(PARQUET) + len(MAPPED) + len(DOUBTFUL) >= 100
+    assert len(FAULTY) + len(MORE) + len(PARQUET) + len(MAPPED) + len(DOUBTFUL) >= 100
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -35,9 +75,9 @@ def assert_says(report: Report, expected: list[Said]) -> None:
         assert fault.what.startswith(what[:-1]) if what.endswith("*") else fault.what == what
 
 
-@pytest.mark.parametrize("name", FAULTY)
+@pytest.mark.parametrize("name", {**FAULTY, **MORE})
 def test_every_fault_is_named(name: str, tmp_path: Path) -> None:
-    suffix, content, expected = FAULTY[name]
+    suffix, content, expected = {**FAULTY, **MORE}[name]
     path = write(tmp_path / f"data{suffix}", content)
     report = check_file(path)
     assert not report.ok
@@ -66,7 +106,7 @@ PARQUET: dict[str, tuple[dict[str, list[Any]], list[Said]]] = {
     ),
     "choices a list": (
         {"question": ["W?"], "choices": [["x", "y"]], "answer": ["x"]},
-        [(1, "choices", "has the wrong type list", CHOICES)],
+        [(1, "choices", "has the wrong type list", LISTED)],
     ),
     "choices no json": (
         {"question": ["W?"], "choices": ["{A: x}"], "answer": ["A"]},
@@ -257,8 +297,14 @@ def test_files_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyP
     write(tmp_path / "data.jsonl", OK)
     with pytest.raises(DataError, match=r"there is no such file; remedy: did you mean 'data.jsonl'\?"):
         load_task(tmp_path / "dta.jsonl")
-    with pytest.raises(DataError, match=r"'\.xlsx' is not a known format; remedy: use \.jsonl, \.json, \.csv, \.parquet"):
-        check_file(write(tmp_path / "data.xlsx", "x"))
+    for suffix, remedy in (
+        (".txt", "use .jsonl, .json, .csv, .parquet"),
+        (".xlsx", "save it as CSV in UTF-8"),
+        (".ndjson", "give it the suffix .jsonl"),
+        (".gz", "unpack it first"),
+    ):
+        with pytest.raises(DataError, match=re.escape(f"'{suffix}' is not a known format; remedy: {remedy}")):
+            check_file(write(tmp_path / f"data{suffix}", "x"))
     with pytest.raises(DataError, match="the name has no suffix, so the format is not known"):
         check_file(write(tmp_path / "data", "x"))
 
@@ -301,7 +347,7 @@ def test_no_content_makes_checking_fail(suffix: str, tmp_path: Path, data: st.Da
     path = tmp_path / f"data{suffix}"
     path.write_bytes(bytes(raw))
     report = check_file(path)
-    if report.ok and all(record.split != "dev" for record in report.records):
+    if report.ok and not any(record.split == "dev" for record in report.records):
         assert load_task(path, dev_share=0).test == report.records
     elif not report.ok:
         with pytest.raises(DataError):

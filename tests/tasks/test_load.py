@@ -78,7 +78,7 @@ def test_named_splits_are_kept_and_kinds_inferred(tmp_path: Path) -> None:
     mixed = load_task(write(tmp_path / "data.jsonl", rows))
     assert mixed.kind == "mixed" and [mixed.kind_of(r) for r in mixed.test] == ["numeric", "short_text"]
     assert load_task(write(tmp_path / "data.jsonl", rows[:2]), kind="exact_match").kind == "short_text"
-    with pytest.raises(DataError, match="has no choices"):
+    with pytest.raises(DataError, match="field 'choices' is missing from a multiple-choice record"):
         load_task(write(tmp_path / "data.jsonl", rows[:2]), kind="multiple_choice")
     with pytest.raises(DataError, match="no record is in test"):
         load_task(write(tmp_path / "data.jsonl", rows[:1]))
@@ -93,11 +93,12 @@ def test_options_are_checked(tmp_path: Path) -> None:
         load_task("no such task")
 
 
-def test_catalogue() -> None:
+def test_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     class Entry:
         def load(self, source: Source) -> Task:
             return Task("mine", [], [CHOICE])
 
+    monkeypatch.setattr(TASKS, "_items", dict(TASKS._items))
     TASKS.add("mine/choice", Entry())
     assert load_task("mine/choice").test == [CHOICE]
     with pytest.raises(ConfigError, match="did you mean 'mine/choice'"):
@@ -162,3 +163,22 @@ def test_warnings_and_counts(tmp_path: Path) -> None:
     assert report.ok and report.counts["records"] == 5 and report.counts["dev"] == 3 and report.counts["numeric"] == 2
     whats = [(warning.line, warning.what.rpartition(": ")[2]) for warning in report.warnings]
     assert whats == [(2, "dev/test overlap"), (3, "duplicate question"), (0, "dev/test overlap")]
+
+
+def test_a_kind_has_to_suit_every_record_that_names_none(tmp_path: Path) -> None:
+    rows = [{"id": "a", "question": "W?", "answer": "12"}, {"id": "b", "question": "V?", "answer": "Rome"}]
+    path = write(tmp_path / "data.jsonl", rows)
+    with pytest.raises(DataError, match="record 'a': field 'tests' is missing from a code record"):
+        load_task(path, kind="code")
+    with pytest.raises(DataError, match="record 'b': field 'answer' is no number: 'Rome'; because the kind numeric is given"):
+        load_task(path, kind="numeric")
+    with pytest.raises(DataError, match="field 'answer' '12' is not what a reply can be expected to do"):
+        load_task(path, kind="noncompliance")
+    assert load_task(path, kind="short_text").kind == "short_text"
+
+
+@pytest.mark.parametrize("word", [f"W{n}?" for n in range(8)])
+def test_a_file_that_checks_clean_has_a_test_part(word: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "data.jsonl", [{"id": "a", "question": word, "answer": "x"}])
+    task = load_task(path)  # whatever the hash says: a single record is in test
+    assert check_file(path).ok and (len(task.dev), len(task.test)) == (0, 1)

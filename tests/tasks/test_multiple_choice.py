@@ -92,6 +92,44 @@ def test_phrasings_under_every_label(phrasing: str) -> None:
             assert find(reply, spec(labels)).key == label, reply
 
 
+PROSE = [
+    "That gives us {L}.",
+    "Locking in {L}.",
+    "By elimination, {L}.",
+    "I maintain {L}.",
+    "I'm switching from {O} to {L}.",
+    "Agent 1 chose {O}, but I'd keep {L}.",
+    "My previous answer was {O}. I now choose {L}.",
+    "Although {O} looks tempting, {L} fits best.",
+    "If it were {O}, it would rust; so it is {L}.",
+    "Between {O} and {L}, I prefer {L}.",
+    "{L} seems to be the most plausible option.",
+    "{O}: wrong\n{L}: right",
+    "- [ ] {O}\n- [x] {L}",
+    "{O} \u274c\n{L} \u2705",
+]
+NOTHING_SAID = [
+    "Agent 1 says {O} and Agent 2 says {L}.",
+    "I can't decide between {O} and {L}.",
+    "{O} and {L} are both wrong.",
+    "Why would anyone choose {L}?",
+    "I would rule out {O} and {L}.",
+    "If it were {L}, it would rust.",
+    "Let's consider option {L}. It would rust and",
+    "{L} is tempting.",
+]
+
+
+@pytest.mark.parametrize("labels", [("A", "B", "C", "D"), ("R", "S", "T", "U")])
+def test_prose_under_every_letter(labels: tuple[str, ...]) -> None:
+    for i, label in enumerate(labels):
+        for other in labels[:i] + labels[i + 1 :]:
+            for shape in PROSE:
+                assert find(shape.format(L=label, O=other), spec(labels)).key == label, (shape, label, other)
+            for shape in NOTHING_SAID:
+                assert find(shape.format(L=label, O=other), spec(labels)).key is None, (shape, label, other)
+
+
 @pytest.mark.parametrize(
     ("reply", "key"),
     [

@@ -305,7 +305,10 @@ def test_a_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_hub_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_hub(monkeypatch, [])
     fields = {"question": "text", "answer": "label"}
-    with pytest.raises(DataError, match=r"cannot be loaded from the hub: Unknown split 'gone'.*HF_TOKEN"):
+    with pytest.raises(
+        DataError,
+        match=r"'owner/name' has not what was asked for; because Unknown split 'gone'; remedy: check config and split, or",
+    ):
         load_task("name", hub=Hub("owner/name", splits={"test": "gone"}, fields=fields))
     with pytest.raises(ConfigError, match="'train' is not one of our splits"):
         load_task("name", hub=Hub("owner/name", splits={"train": "train"}, fields=fields))

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's own); returns the exit code."""
     from moco.cli.app import run
+    from moco.cli.ending import ENDING
 
+    if arguments is None:
+        ENDING.listen()
     return run(arguments)
 
 

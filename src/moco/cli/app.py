@@ -1,11 +1,12 @@
 """All commands under one roof, and what becomes of an error: what, where, why, remedy, and an exit code.
 
-Exit codes: 0 done, 1 our fault, 2 the user's, 3 a run with failed items, 130 stopped by Ctrl-C. No traceback without
-``--debug`` (anywhere on the line).
+Exit codes: 0 done, 1 our fault, 2 the user's, 3 a run with failed items, 130 stopped by Ctrl-C, 143 by SIGTERM (as a batch
+system sends it), 141 when whoever reads the output went away. No traceback without ``--debug`` (anywhere on the line).
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
@@ -15,9 +16,10 @@ from collections.abc import Sequence
 import typer
 
 from moco.cli import ask, cache, catalogue, convert, data, doctor, grade, new, playground, reporting, rescore, running, serving
-from moco.core.errors import MocoError
+from moco.cli.ending import ENDING
+from moco.core.errors import DataError, MocoError
 
-INTERRUPTED = 130
+INTERRUPTED, READER_GONE = 130, 141
 
 app = typer.Typer(name="moco", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -68,8 +70,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     end = line.index("--") if "--" in line else len(line)
     debug = "--debug" in line[:end]
     kept = [a for a in line[:end] if a != "--debug"] + line[end:]
+    _write_anything()
     try:
         code = typer.main.get_command(app).main(kept, prog_name="moco", standalone_mode=False)
+        if sys.stdout is not None:  # it is where the shell closed it
+            sys.stdout.flush()  # a reader that is gone shall be noticed here, not at exit
     except MocoError as error:
         if debug:
             traceback.print_exc()
@@ -79,12 +84,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = INTERRUPTED
     except BrokenPipeError:  # the reader (head, less) went away: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return READER_GONE
+    except SystemExit:  # so end rich and click when the reader went away
+        return READER_GONE
     except Exception as error:  # noqa: BLE001  the last resort of the program
         return _unexpected(error, debug)
     if code == INTERRUPTED:
         typer.echo(f"\nstopped; what was finished is kept. Continue with: moco {shlex.join(kept)}", err=True)
+        return ENDING.code
     return code if isinstance(code, int) else 0
+
+
+def _write_anything() -> None:
+    """What the terminal's encoding cannot show is escaped, and never ends a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def show(error: MocoError) -> None:
@@ -102,8 +117,23 @@ def _unexpected(error: Exception, debug: bool) -> int:
         return int(error.exit_code)
     if debug:
         traceback.print_exc()
+    trouble = _of_the_disk(error)
+    if trouble is not None:
+        show(trouble)
+        return trouble.exit_code
+    if debug:
         return 1
     said = str(error).splitlines()
     typer.echo(f"error: {type(error).__name__}: {said[0] if said else '(no message)'}", err=True)
     typer.echo("  remedy: this is a fault of moco; run with --debug and report what it prints", err=True)
     return 1
+
+
+def _of_the_disk(error: Exception) -> MocoError | None:
+    """A full disk or one that cannot be written, wherever it was met; None if ``error`` is something else."""
+    from moco.study.folder import OF_THE_DISK
+
+    if not isinstance(error, OSError) or error.errno not in OF_THE_DISK:
+        return None
+    where = os.fsdecode(error.filename) if error.filename is not None else ""
+    return DataError(f"cannot write: {error.strerror}", where=where, remedy="free some space, or write to another place")

@@ -88,6 +88,7 @@ def tasks(
     data_dir: str | None = typer.Option(None, "--data-dir", help="Original files or a released MoCo file: load them and count."),
     split: str = typer.Option("ours", "--split", help="ours, or moco for the released lists."),
     variant: str | None = typer.Option(None, "--variant", help="One of the task's variants."),
+    few_shot: int | None = typer.Option(None, "--few-shot", min=0, help="With --prompt: so many worked examples before it."),
     json: bool = typer.Option(False, "--json", help="For programs."),
 ) -> None:
     """The tasks: kind, metric, licence and where the data are; NAME shows one. Nothing is downloaded.
@@ -99,12 +100,15 @@ def tasks(
     from moco.cli.tasks import all_tasks, one_task, prompt_of
 
     if name is None:
-        if prompt or data_dir or variant or split != "ours":
-            given = "--prompt" if prompt else "--data-dir" if data_dir else "--variant" if variant else "--split"
+        options = {"--prompt": prompt, "--data-dir": data_dir, "--variant": variant, "--few-shot": few_shot is not None}
+        given = next((name for name, value in options.items() if value), "--split" if split != "ours" else "")
+        if given:
             raise ConfigError(f"{given} is for one task", where="moco tasks", remedy="name it: moco tasks gsm8k --prompt")
         all_tasks(json)
     elif prompt:
-        prompt_of(name, data_dir, split, variant, json)
+        prompt_of(name, data_dir, split, variant, few_shot, json)
+    elif few_shot is not None:
+        raise ConfigError("--few-shot goes with --prompt", where="moco tasks", remedy="add --prompt")
     else:
         one_task(name, data_dir, split, variant, json)
 

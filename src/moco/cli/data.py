@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from moco.cli.output import as_json, console, next_steps
-from moco.core.errors import ConfigError
+from moco.core.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from moco.tasks import Report
@@ -23,6 +23,7 @@ FAULTY = 2
 SHOWN = 100
 """How many faults and warnings are printed; --json has all of them."""
 MAP = typer.Option([], "--map", metavar="FIELD=COLUMN", help="Which column a field is in; may be given several times.")
+FEW_SHOT = typer.Option(None, "--few-shot", min=0, help="Worked examples before the question, instead of the task's own number.")
 DATA_DIR = typer.Option(None, "--data-dir", help="Where the original files of a catalogue task lie.")
 
 
@@ -37,6 +38,8 @@ def check(
 
     Example:  moco data check my.jsonl
     """
+    from moco.tasks.check import UNKNOWN_FIELD
+
     report, is_task = _report(data, mapped, data_dir)
     if json:
         as_json(
@@ -57,6 +60,10 @@ def check(
             given = f" --data-dir {data_dir}" if data_dir else ""
             next_steps(f"moco data show {data}{given}", f"put  - {entry}  under tasks: in a study")
     if not report.ok:
+        if not json and not mapped and not report.records and any(fault.what == UNKNOWN_FIELD for fault in report.faults):
+            next_steps(
+                f"moco data check {data} --map question=COLUMN --map answer=COLUMN  if its columns have names of their own"
+            )
         raise typer.Exit(FAULTY)
 
 
@@ -90,6 +97,7 @@ def _report(data: str, mapped: list[str], data_dir: Path | None) -> tuple[Report
     if data not in TASKS or Path(data).is_file():
         if data_dir is not None:
             raise ConfigError("--data-dir goes with a task's name", where="--data-dir", remedy="leave it out")
+        _check_source(data)
         return check_file(Path(data).expanduser(), fields_of(mapped)), False
     if mapped:
         raise ConfigError("--map goes with a file, not with a task's name", where="--map", remedy="leave it out")
@@ -106,6 +114,18 @@ def _source(data_dir: Path | None) -> Source:
     from moco.tasks import Source
 
     return Source(data_dir)
+
+
+def _check_source(data: str) -> None:
+    """Raises ConfigError for a name that is neither there nor ends as a data file does: a task's, most likely misspelt."""
+    from moco.tasks import TASKS
+
+    if not Path(data).expanduser().exists() and not data.lower().endswith(_suffixes()) and not Path(data).suffix:
+        known = did_you_mean(data, TASKS.names()) if data not in TASKS else "use the task as it is"
+        if "/" in data and data not in TASKS:
+            known = f"a data set of the hub is read by moco data convert {data} FILE, or hub: {data} in a study"
+        remedy = f"{known}; a file ends in {', '.join(_suffixes())}"
+        raise ConfigError(f"there is no file '{data}'", where="command line", remedy=remedy)
 
 
 def fields_of(mapped: list[str]) -> dict[str, str | list[str]]:
@@ -131,6 +151,7 @@ def show(
     kind: str | None = typer.Option(None, "--kind", help="Kind of records that name none."),
     mapped: list[str] = MAP,
     data_dir: Path | None = DATA_DIR,
+    few_shot: int | None = FEW_SHOT,
     json: bool = typer.Option(False, "--json", help="For programs."),
 ) -> None:
     """The first test records with their prompts, as a model gets them.
@@ -139,7 +160,7 @@ def show(
     """
     from moco.tasks import load_task
 
-    loaded = load_task(task, kind=kind, fields=fields_of(mapped), source=_source(data_dir))
+    loaded = load_task(task, kind=kind, fields=fields_of(mapped), source=_source(data_dir), few_shot=few_shot)
     rows: list[dict[str, Any]] = [
         {
             "id": record.id,
@@ -190,6 +211,8 @@ def convert(
     elif config or revision or splits:
         wrong = "--config" if config else "--revision" if revision else "--split"
         raise ConfigError(f"{wrong} goes with a hub data set", where=wrong, remedy="leave it out, or give owner/name")
+    else:
+        _check_source(source)
     report = convert_data(Path(source), out, fields_of(mapped), kind, hub)
     for note in report.notes:
         typer.echo(f"note: {note}")

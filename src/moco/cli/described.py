@@ -30,7 +30,7 @@ def describe(cls: type[Method]) -> dict[str, Any]:
     """Everything a user may want to know of a method, as JSON values."""
     info = cls.info
     low, high = info.members
-    meanings, defaults = option_docs(cls), option_defaults(cls)
+    meanings, defaults = attribute_docs(cls, Method), option_defaults(cls)
     options = [
         {
             "name": name,
@@ -58,11 +58,11 @@ def describe(cls: type[Method]) -> dict[str, Any]:
     }
 
 
-def option_docs(cls: type[Method]) -> dict[str, str]:
-    """The string below each annotated attribute, base classes first."""
+def attribute_docs(cls: type, above: type) -> dict[str, str]:
+    """The string below each annotated attribute of ``cls`` and of its bases below ``above``, base classes first."""
     found: dict[str, str] = {}
     for one in reversed(cls.__mro__):
-        if not issubclass(one, Method) or one is Method:
+        if not issubclass(one, above) or one is above:
             continue
         try:
             body = ast.parse(textwrap.dedent(inspect.getsource(one))).body[0]

@@ -98,19 +98,24 @@ def _devices() -> list[str]:
 
 
 def _sandbox() -> dict[str, Any]:
-    """The level that generated code runs at here, and why the better ones are not there; each is really tried."""
-    from moco.core.errors import SandboxError
-    from moco.tasks.sandbox import STRONG, chosen_level, finding
+    """The level that generated code runs at here, MOCO_SANDBOX included, and why the better ones are not there.
 
-    missing: dict[str, str] = {}
-    for level in STRONG:
-        if finding(level).holds:
-            return {"level": level, "missing": missing, "remedy": ""}
-        missing[level] = finding(level).why
+    Each is really tried.
+    """
+    from moco.core.errors import MocoError
+    from moco.tasks.sandbox import STRONG, default_sandbox, finding
+
+    level, remedy = None, ""
     try:
-        return {"level": chosen_level(), "missing": missing, "remedy": ""}
-    except SandboxError as error:
-        return {"level": None, "missing": missing, "remedy": f"none; {error.remedy}"}
+        level = default_sandbox().level
+    except MocoError as error:
+        remedy = f"none: {error}"
+    missing = {}
+    for one in STRONG:
+        if one == level or finding(one).holds:
+            break
+        missing[one] = finding(one).why
+    return {"level": level, "missing": missing, "remedy": remedy}
 
 
 def _writable(home: Any) -> bool:

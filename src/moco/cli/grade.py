@@ -10,17 +10,12 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import typer
 
-from moco.core.errors import ConfigError, DataError
+from moco.core.errors import DataError
 
-if TYPE_CHECKING:
-    from moco.core.types import AnswerSpec
-    from moco.tasks.graders import Grade
-
-FIELDS = ("kind", "output", "gold", "choices", "labels", "tolerance")
 _CHUNK = 1 << 16
 
 
@@ -36,19 +31,38 @@ def grade(
 
     Example:  echo '{"output": "Answer: 42", "gold": "42"}' | moco grade --kind numeric
     """
+    from moco.cli.grade_line import known_kind, text_of, verdict
+
+    if kind is not None:
+        kind = known_kind(kind, "--kind")
+    if sys.stdin is None:
+        raise DataError("stdin is closed", where="stdin", remedy="send the lines: moco grade < answers.jsonl")
+    if sys.stdin.isatty():
+        typer.echo("reading JSONL from the terminal; Ctrl-D ends it", err=True)
+    number = graded = 0
     with ThreadPoolExecutor(_workers()) as pool:
-        number = 0
         for lines in _arrivals(sys.stdin):
             started: list[tuple[int, str, Future[dict[str, Any]] | None]] = []
-            for line in lines:
+            fault: DataError | None = None
+            for raw in lines:
                 number += 1
+                try:
+                    line = text_of(raw, number)
+                except DataError as error:  # the lines before it come first
+                    fault = error
+                    break
                 if line.strip():
                     waits = '"math"' in line or kind == "math"
                     started.append((number, line, pool.submit(verdict, line, number, kind, strict) if waits else None))
             for at, line, future in started:
                 found = future.result() if future is not None else verdict(line, at, kind, strict)
                 sys.stdout.write(_written(found))
+            graded += len(started)
             sys.stdout.flush()
+            if fault is not None:
+                raise fault
+    if not graded:
+        raise DataError("there is nothing to grade", where="stdin", remedy='send lines such as {"output": "...", "gold": "..."}')
 
 
 def _workers() -> int:
@@ -58,23 +72,21 @@ def _workers() -> int:
     return WORKERS.size
 
 
-def _arrivals(stream: TextIO) -> Iterator[list[str]]:
+def _arrivals(stream: TextIO) -> Iterator[list[bytes]]:
     """The whole lines that have arrived, again and again; a live pipe is answered line by line."""
     read = getattr(getattr(stream, "buffer", None), "read1", None)
     if read is None:  # not a file of the system: a text in a test or a notebook
-        yield from ([line] for line in stream)
+        yield from ([line.encode("utf-8", "surrogatepass")] for line in stream)
         return
-    rest = b""
+    rest: list[bytes] = []  # a line may be longer than many chunks
     while chunk := read(_CHUNK):
-        *whole, rest = (rest + chunk).split(b"\n")
-        if whole:
-            yield [_decoded(line) for line in whole]
-    if rest:
-        yield [_decoded(rest)]
-
-
-def _decoded(line: bytes) -> str:
-    return line.decode("utf-8-sig", "surrogateescape")
+        first, *others = chunk.split(b"\n")
+        rest.append(first)
+        if others:
+            yield [b"".join(rest), *others[:-1]]
+            rest = [others[-1]]
+    if last := b"".join(rest):
+        yield [last]
 
 
 def _written(found: Mapping[str, Any]) -> str:
@@ -89,104 +101,3 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def verdict(line: str, number: int, kind: str | None, strict: bool = False) -> dict[str, Any]:
-    """The graded form of one input line; raises DataError or ConfigError naming the line."""
-    from moco.tasks.graders import grade as judge
-
-    where = f"line {number}"
-    try:
-        given = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON: {error}", where=where, remedy="write one JSON object a line") from error
-    if not isinstance(given, Mapping):
-        raise DataError("not a JSON object", where=where, remedy='write {"output": "...", "gold": "..."}')
-    output, gold = given.get("output"), _gold(given.get("gold"), where)
-    if not isinstance(output, str):
-        raise DataError("'output' is missing or not a text", where=where, remedy='write "output": "the reply to grade"')
-    spec = _spec(given, kind, where)
-    _check_gold(gold, spec, where)
-    try:
-        found = judge(spec.kind, output, gold, spec)
-    except ConfigError as error:
-        raise ConfigError(error.what, where=where, why=error.why, remedy=error.remedy) from error
-    return {**{k: v for k, v in given.items() if k not in FIELDS}, **_fields(found, strict)}
-
-
-def _fields(found: Grade, strict: bool) -> dict[str, Any]:
-    return {
-        "extracted": found.extracted,
-        "score": found.strict if strict else found.score,
-        "strict": found.strict,
-        "rule": found.rule,
-        "parsed": found.parsed and (found.explicit or not strict),
-        **found.metrics,
-    }
-
-
-def _spec(given: Mapping[str, Any], kind: str | None, where: str) -> AnswerSpec:
-    from moco.core.types import AnswerSpec
-    from moco.tasks.record import KIND_ALIASES
-
-    named = given.get("kind") or kind
-    if not isinstance(named, str):
-        raise DataError("no kind is given", where=where, remedy='add "kind" to the line, or --kind to the command')
-    named = KIND_ALIASES.get(named, named)
-    labels, texts = _options(given, where)
-    if named == "multiple_choice" and not labels:
-        raise DataError("'choices' is missing", where=where, remedy='write "choices": {"A": "text", "B": "text"}')
-    tolerance = given.get("tolerance")
-    if tolerance is not None and (isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0):
-        raise DataError(
-            "'tolerance' is not a number of 0 or more", where=where, remedy="write a relative tolerance, such as 0.01"
-        )
-    return AnswerSpec(named, labels=labels, choices=texts, tolerance=None if tolerance is None else float(tolerance))
-
-
-def _gold(value: Any, where: str) -> str | list[str]:
-    if isinstance(value, bool) or value is None:
-        raise DataError("'gold' is missing", where=where, remedy='write "gold": "the right answer", or a list of aliases')
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
-        return list(value)
-    raise DataError("'gold' is neither a text nor a list of texts", where=where, remedy='write "gold": "the right answer"')
-
-
-def _check_gold(gold: str | list[str], spec: AnswerSpec, where: str) -> None:
-    """Raises DataError for a gold answer that no reply could match: the verdicts would blame the replies."""
-    from moco.tasks.graders.multiple_choice import canonical
-
-    golds = [gold] if isinstance(gold, str) else gold
-    if not any(one.strip() for one in golds):
-        raise DataError("'gold' is empty", where=where, remedy='write "gold": "the right answer"')
-    if spec.kind == "numeric" and not any(c.isdigit() for one in golds for c in one):
-        from moco.tasks.graders.numeric import find
-
-        if all(find(one, spec).key is None for one in golds):
-            raise DataError(f"'gold' is no number: {golds[0]!r}", where=where, remedy="write a number, or kind short_text")
-    if spec.kind == "multiple_choice" and not set(canonical(gold, spec).split(",")) <= set(spec.labels):
-        remedy = f"write one of {', '.join(spec.labels)}, or an option's text"
-        raise DataError(f"'gold' is none of the options: {gold!r}", where=where, remedy=remedy)
-
-
-def _options(given: Mapping[str, Any], where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Labels and option texts from ``choices`` (an object, or a list lettered from A) or ``labels``."""
-    choices, labels = given.get("choices"), given.get("labels")
-    if isinstance(choices, list) and all(isinstance(c, str) for c in choices):
-        own = labels if isinstance(labels, list) and len(labels) == len(choices) else [chr(65 + i) for i in range(len(choices))]
-        choices = dict(zip(map(str, own), choices, strict=True))
-    if isinstance(choices, Mapping) and all(isinstance(c, str) for c in choices.values()):
-        return tuple(choices), tuple(choices.values())
-    if choices is not None:
-        raise DataError(
-            "'choices' is neither an object nor a list of texts", where=where, remedy='write {"A": "text", "B": "text"}'
-        )
-    if labels is None:
-        return (), ()
-    if isinstance(labels, list) and all(isinstance(one, str) for one in labels):
-        return tuple(labels), ()
-    raise DataError("'labels' is not a list of texts", where=where, remedy='write ["A", "B"]')

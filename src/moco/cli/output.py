@@ -22,8 +22,10 @@ def console(*, err: bool = False, width: int | None = None) -> Console:
     """A console on stdout or stderr; plain where that is no terminal, and then as wide as ``COLUMNS`` says or 120."""
     from rich.console import Console
 
-    made = Console(stderr=err, highlight=False, width=width)
-    if made.is_terminal or width or os.environ.get("COLUMNS", "").isdigit():
+    named = os.environ.get("COLUMNS", "")
+    told = int(named) if named.isdecimal() else 0  # 0 is what some terminals say that do not know
+    made = Console(stderr=err, highlight=False, width=width or told or None)
+    if made.is_terminal or width or told:
         return made
     return Console(stderr=err, highlight=False, width=120)
 

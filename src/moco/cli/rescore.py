@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from moco.cli.output import as_json, console, next_steps
+from moco.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from moco.study.rescore import Reading, Rescored
@@ -32,7 +33,9 @@ def rescore(
     from moco.study.rescore import rescore as read_again
 
     names = [name.strip() for name in grader.split(",") if name.strip()]
-    found = read_again(load_run(run), list(dict.fromkeys(names)) or ["flexible"])
+    if not names:
+        raise ConfigError("--grader names none", where="--grader", remedy="write --grader flexible,strict,moco")
+    found = read_again(load_run(run), list(dict.fromkeys(names)))
     if json:
         as_json(found.to_json())
         return

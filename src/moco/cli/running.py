@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import typer
@@ -59,7 +60,7 @@ def run(
     if dry_run:
         _preview(loaded, study, folder, json)
     else:
-        _execute(loaded, folder, store, f"moco run {study}", json)
+        _execute(loaded, folder, store, f"moco run {quote(str(study))}", json)
 
 
 def _preview(study: Study, file: Path, out: Path, json: bool) -> None:
@@ -73,7 +74,7 @@ def _preview(study: Study, file: Path, out: Path, json: bool) -> None:
     shown.print(f"{len(plan.cells)} cells, and the equal-token baselines once the methods' tokens are known:")
     for cell in plan.cells:
         shown.print(f"  {cell}", markup=False)
-    next_steps(f"moco run {file} -o {out}")
+    next_steps(f"moco run {quote(str(file))} -o {quote(str(out))}")
 
 
 def _execute(study: Study, out: Path, store: Path | None, command: str, json: bool = False) -> None:
@@ -83,19 +84,20 @@ def _execute(study: Study, out: Path, store: Path | None, command: str, json: bo
 
     with Bars(console(err=True)) as watch:
         data = study.run(out, store=store, watch=watch)
+    report = write_report(data, out / "report.html")  # before anything is printed, whose reader may be gone
     if json:
         as_json(data.results)
     else:
         shown = console()
         for part in render(data.results, shown.width):
             shown.print(part)
-    report = write_report(data, out / "report.html")
+    there = quote(str(out))
     typer.echo(f"{watch.summary}; results in {out}", err=True)
     typer.echo(f"report, one file for any browser: {report}", err=True)
     if not data.results["complete"]:
         failed = data.results.get("failed_items", 0)
-        typer.echo(f"incomplete: {failed} items failed; the same command tries them again: {command} -o {out}", err=True)
+        typer.echo(f"incomplete: {failed} items failed; the same command tries them again: {command} -o {there}", err=True)
         raise typer.Exit(INCOMPLETE)
     cells = [c for c in data.results["cells"] if c["role"] == "method" and c["level"] != "baseline"] or data.results["cells"]
-    served = out / "cells" / cells[0]["id"]
-    next_steps(f"moco report {out} --md", f'moco ask {served} "your question"', f"moco serve {served}")
+    served = quote(str(out / "cells" / cells[0]["id"]))
+    next_steps(f"moco report {there} --md", f'moco ask {served} "your question"', f"moco serve {served}")

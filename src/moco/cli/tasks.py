@@ -50,6 +50,7 @@ def one_task(name: str, data_dir: str | None, split: str, variant: str | None, j
     source, entry = source_of(data_dir, split, variant), TASKS.get(name) if name in TASKS else None
     if isinstance(entry, Entry):
         chosen(entry, variant)
+        _check_split(entry, split, data_dir)
     known = about(name) if name in TASKS else {}
     loads = data_dir is not None or not isinstance(entry, Entry)
     task = load_task(name, source=source) if loads else None
@@ -97,16 +98,19 @@ def _in_words(value: Any) -> str:
     return str(value)
 
 
-def prompt_of(name: str, data_dir: str | None, split: str, variant: str | None, json: bool) -> None:
+def prompt_of(name: str, data_dir: str | None, split: str, variant: str | None, few_shot: int | None, json: bool) -> None:
     """The chat of the first test question: of the data where they are at hand, else of the entry's made-up example."""
     from moco.tasks.catalogue.loading import example
 
     source, entry = source_of(data_dir, split, variant), TASKS.get(name) if name in TASKS else None
     made_up = isinstance(entry, Entry) and data_dir is None
     if isinstance(entry, Entry) and data_dir is None:
+        _check_split(entry, split, data_dir)
+        if few_shot is not None:
+            raise ConfigError("worked examples are chosen from the data", where="--few-shot", remedy="add --data-dir")
         task = example(entry, variant)
     else:
-        task = load_task(name, source=source)
+        task = load_task(name, source=source, few_shot=few_shot)
     record = (task.test or task.dev)[0]
     turns = [{"role": m.role, "content": m.content} for m in task.messages(record)]
     if json:
@@ -121,7 +125,19 @@ def prompt_of(name: str, data_dir: str | None, split: str, variant: str | None, 
         shown.print(turn["content"], markup=False, highlight=False)
 
 
+def _check_split(entry: Entry, split: str, data_dir: str | None) -> None:
+    if split == "moco" and data_dir is None:
+        raise ConfigError(
+            f"--split moco needs the released {entry.released_name or entry.name}.json",
+            where="--split",
+            why="the split is that file's two lists",
+            remedy="add --data-dir with the file, or its folder",
+        )
+
+
 def source_of(data_dir: str | None, split: str, variant: str | None) -> Source:
     if split not in ("ours", "moco"):
         raise ConfigError(f"there is no split '{split}'", where="--split", remedy="write ours or moco")
+    if data_dir == "":
+        raise ConfigError("--data-dir is empty", where="--data-dir", remedy="name a folder or a file, or leave it out")
     return Source(Path(data_dir) if data_dir else None, "moco" if split == "moco" else "ours", variant)

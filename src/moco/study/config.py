@@ -10,88 +10,45 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationError, model_validator
 
 from moco.core.errors import ConfigError, did_you_mean
 from moco.core.types import Sampling
 from moco.models.adversary import Adversary
+from moco.study.prompting import PromptConfig
+from moco.study.strict import Count, Flag, Real, Strict, Text, Texts, refusal
 from moco.study.strictyaml import MAX_CHARACTERS, Loc, Reader, dotted
-from moco.tasks.record import KIND_ALIASES, KIND_NAMES, Prompt
 
 log = logging.getLogger("moco.study")
 
-Text = Annotated[str, Field(strict=True, min_length=1, pattern=r"\S")]
-Texts = Annotated[tuple[Text, ...], Field(min_length=1)]
-Count = Annotated[int, Field(strict=True, ge=1)]
-Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Flag = Annotated[bool, Field(strict=True)]
 
-
-def _fault(what: str, remedy: str, *at: str | int) -> PydanticCustomError:
-    """A fault ``at`` a path below the model that raises it."""
-    return PydanticCustomError("study", "{what}; remedy: {remedy}", {"what": what, "remedy": remedy, "at": at})
-
-
-class _Strict(BaseModel):
-    """Frozen; unknown keys are refused with the nearest known one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    _plain: ClassVar[str] = ""
-    """The field that a bare text stands for."""
-    _later: ClassVar[tuple[str, ...]] = ()
-    """Keys of the design which this version does not have."""
-    _rest: ClassVar[bool] = False
-    """Whether unknown keys are collected in ``options``."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, value: Any) -> Any:
-        if isinstance(value, str) and cls._plain:
-            return {cls._plain: value}
-        if not isinstance(value, Mapping):
-            if not cls._plain and not isinstance(value, BaseModel) and value is not None:
-                raise _fault("keys and values are wanted here", "write {key: value}, or one 'key: value' per line")
-            return value
-        known, extra = {}, {}
-        for key, item in value.items():
-            if key in cls._later:
-                raise _fault(f"this version does not support '{key}' yet", "leave it out", key)
-            if key in cls.model_fields:
-                known[key] = item
-            elif cls._rest:
-                extra[key] = item
-            else:
-                raise _fault(f"unknown key '{key}'", did_you_mean(str(key), cls.model_fields), key)
-        options = known.get("options", {})
-        if extra and isinstance(options, Mapping):
-            for key in extra.keys() & options.keys():
-                raise _fault(f"option '{key}' is given twice", "keep one of them", key)
-            known["options"] = {**options, **extra}
-        return known
-
-
-class SamplingConfig(_Strict):
-    """What is set of ``Sampling``; None leaves the default (or the study's value) as it is."""
+class SamplingConfig(Strict):
+    """How tokens are drawn. What a method does not set is the study's; what the study does not set is 512 tokens, temperature 0.7
+    and top_p 0.9, all else off."""
 
     max_tokens: Count | None = None
+    """Most tokens of an answer."""
     temperature: Annotated[Real, Field(ge=0)] | None = None
+    """0 takes the likeliest token; above, tokens are drawn."""
     top_p: Annotated[Real, Field(gt=0, le=1)] | None = None
+    """Draw among the likeliest tokens that together have this probability."""
     top_k: Annotated[int, Field(strict=True, ge=0)] | None = None
+    """Draw among so many likeliest tokens; 0 is all."""
     min_p: Annotated[Real, Field(ge=0, le=1)] | None = None
+    """Draw among tokens at least this share as likely as the likeliest."""
     stop: tuple[Annotated[str, Field(strict=True, min_length=1)], ...] | None = None
+    """Texts before which an answer ends."""
 
     def over(self, base: Sampling | None = None) -> Sampling:
         """``base`` (default: moco's) with what is set here."""
         return (base or Sampling()).but(**self.model_dump())
 
 
-class MemberConfig(_Strict):
-    """A pool entry: a ``model``, or a collaboration (``method`` over ``members``). ``cost`` is any nonnegative unit."""
+class MemberConfig(Strict):
+    """A pool entry: a ``model``, or a collaboration (``method`` over ``members``); a bare text is the ``model``."""
 
     _plain = "model"
     _later = ("cell", "trust_remote_code")
@@ -101,20 +58,33 @@ class MemberConfig(_Strict):
     name: Text = ""
     """Unless given: the last part of ``model``, or ``method``."""
     model: Text | None = None
+    """A playground model, a folder with a checkpoint, or an id of the hub (owner/name)."""
     method: Text | None = None
+    """The method of a collaboration that is a member."""
     members: Texts | None = None
+    """Of a collaboration: names of the pool, or models."""
     fit_on: Text | None = None
+    """Of a collaboration: the task on whose dev part it is fitted."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """Of a collaboration: its method's options."""
     description: Annotated[str, Field(strict=True)] = ""
+    """What it is good at, for methods that read it (routing)."""
     role: Text | None = None
+    """The role it plays in methods that cast roles."""
     backend: Text | None = None
+    """What runs the model, where its name does not say it (`moco models`)."""
     adapter: Text | None = None
+    """A LoRA adapter on top of the model."""
     revision: Text | None = None
+    """The commit of a model on the hub."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """Precision of the weights."""
     device: Text | None = None
+    """Where it runs: cpu, cuda, cuda:1, mps; unless given, the best there is."""
     label: Text | None = None
     """Which output of a classifier the reward is (``aux.reward``), where it has several."""
     cost: Annotated[Real, Field(ge=0)] | None = None
+    """Price of a token, in any unit; unless given, 1."""
     adversary: Text | dict[Text, Any] | None = None
     """A malicious member: the attack that takes the place of its answers, by kind, or as a mapping."""
     reference: Flag = False
@@ -126,16 +96,16 @@ class MemberConfig(_Strict):
             try:
                 Adversary.of(self.adversary)
             except ConfigError as error:
-                raise _fault(error.what, error.remedy, *error.where.split(".")) from error
+                raise refusal(error.what, error.remedy, *error.where.split(".")) from error
         if (self.model is None) == (self.method is None):
-            raise _fault("a member is a model or a method, exactly one", "give 'model: ...' or 'method: ...'")
+            raise refusal("a member is a model or a method, exactly one", "give 'model: ...' or 'method: ...'")
         wrong = ("members", "fit_on", "options") if self.method is None else ("backend", *self._loading, "cost")
         for key in wrong:
             if key in self.model_fields_set and getattr(self, key) not in (None, {}):
                 kind = "model" if self.method is None else "method"
-                raise _fault(f"'{key}' does not go with '{kind}'", f"remove '{key}' or '{kind}'", key)
+                raise refusal(f"'{key}' does not go with '{kind}'", f"remove '{key}' or '{kind}'", key)
         if self.method is not None and self.members is None:
-            raise _fault("a collaboration needs 'members'", "list the models or pool names it works with", "members")
+            raise refusal("a collaboration needs 'members'", "list the models or pool names it works with", "members")
         if not self.name:  # a frozen model may still complete itself while it is being validated
             object.__setattr__(self, "name", (self.model or self.method or "").rstrip("/").rsplit("/", 1)[-1])
         return self
@@ -146,46 +116,8 @@ class MemberConfig(_Strict):
         return {key: getattr(self, key) for key in self._loading if getattr(self, key) is not None}
 
 
-class PromptConfig(_Strict):
-    """What is changed of a task's prompt; a bare text is the template. Shots stay the task's own."""
-
-    _plain = "template"
-
-    template: Annotated[str, Field(strict=True)] | None = None
-    system: Annotated[str, Field(strict=True)] | None = None
-    answer_format: Annotated[str, Field(strict=True)] | dict[Text, Annotated[str, Field(strict=True)]] | None = None
-    """One text for every kind of answer, or a text per kind."""
-
-    @model_validator(mode="after")
-    def _whole(self) -> PromptConfig:
-        if self.template is not None and "{question}" not in self.template:
-            raise _fault("the template does not show the question", "write {question} where it belongs", "template")
-        if isinstance(self.answer_format, dict):
-            for kind in self.answer_format:
-                if KIND_ALIASES.get(kind, kind) not in KIND_NAMES:
-                    raise _fault(f"unknown kind '{kind}'", did_you_mean(kind, KIND_NAMES), "answer_format", kind)
-        return self
-
-    def over(self, base: Prompt) -> Prompt:
-        """``base`` with what is set here."""
-        formats = self.answer_format
-        if isinstance(formats, str):
-            formats = dict.fromkeys(KIND_NAMES, formats)
-        return replace(
-            base,
-            template=base.template if self.template is None else self.template,
-            system=base.system if self.system is None else self.system,
-            answer_format=base.answer_format
-            if formats is None
-            else {**base.answer_format, **{KIND_ALIASES.get(kind, kind): text for kind, text in formats.items()}},
-        )
-
-
-class TaskConfig(_Strict):
-    """A task of the catalogue by ``name``, own ``data`` (a path), or a data set of the ``hub`` (owner/name).
-
-    ``limit`` is the most items of dev and of test each.
-    """
+class TaskConfig(Strict):
+    """A task of the catalogue by ``name``, own ``data``, or a data set of the ``hub``; a bare text is the ``name``."""
 
     _plain = "name"
     _of: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -201,12 +133,17 @@ class TaskConfig(_Strict):
     label: Text | None = None
     """What tables call it; unless given, ``name``, or what a catalogue task with its variant really is."""
     data: Text | None = None
+    """Path of a file of your own."""
     hub: Text | None = None
+    """A data set of the Hugging Face hub (owner/name)."""
     kind: Text | None = None
+    """Kind of the answers, where the records do not say it."""
     limit: Count | None = None
+    """Most questions of dev and of test each, a seeded sample."""
     fields: dict[Text, Text | Texts] | None = None
     """Which column each field of a record is in: {question: prompt, choices: [a, b, c, d], answer: key}."""
     config: Text | None = None
+    """The hub's configuration (subset) of the data set."""
     splits: dict[Literal["dev", "test", "all"], Text] | None = None
     """The hub's names of our splits; `all` is divided by moco."""
     revision: Text | None = None
@@ -214,8 +151,11 @@ class TaskConfig(_Strict):
     data_dir: Text | None = None
     """Where the original files of a catalogue task lie, or the released MoCo file of it."""
     split: Literal["ours", "moco"] = "ours"
+    """`moco` takes the dev and test lists of a released MoCo file."""
     variant: Text | None = None
+    """A variant of a catalogue task (see its page)."""
     prompt: PromptConfig | None = None
+    """What is changed of the task's prompt."""
     metric: Text | None = None
     """The figure of the grades that is the score, where a kind gives several: em, contains or f1 of short texts."""
 
@@ -227,15 +167,15 @@ class TaskConfig(_Strict):
     @model_validator(mode="after")
     def _one_source(self) -> TaskConfig:
         if not self.name and self.sort == "name":
-            raise _fault("a task has neither 'name' nor 'data'", "name a task, or give 'data: file.jsonl' or 'hub: owner/name'")
+            raise refusal("a task has neither 'name' nor 'data'", "name a task, or give 'data: file.jsonl' or 'hub: owner/name'")
         if self.data is not None and self.hub is not None:
-            raise _fault("a task is read from 'data' or from 'hub'", "remove one of them", "hub")
+            raise refusal("a task is read from 'data' or from 'hub'", "remove one of them", "hub")
         for key in sorted({key for keys in self._of.values() for key in keys} - set(self._of[self.sort])):
             if getattr(self, key) != type(self).model_fields[key].default:
                 goes = " or ".join(
                     "a task's name" if sort == "name" else f"'{sort}'" for sort, keys in self._of.items() if key in keys
                 )
-                raise _fault(
+                raise refusal(
                     f"'{key}' goes with {goes} only", f"remove '{key}', or {self._instead[key in self._of['name']]}", key
                 )
         if not self.name:
@@ -243,22 +183,29 @@ class TaskConfig(_Strict):
         return self
 
 
-class MethodConfig(_Strict):
-    """A method; keys that are not of this model are its ``options``, checked by the method itself."""
+class MethodConfig(Strict):
+    """A method; a bare text is its ``name``. Other keys than these are its options, checked by the method itself."""
 
     _plain = "name"
     _later = ("tune",)
     _rest = True
 
     name: Text
+    """A method, or path/to/file.py:Class of your own."""
     label: Text = ""
     """What tables call it; unless given, ``name``."""
     members: Texts | None = None
+    """The part of the pool it works with; unless given, all but references."""
     roles: Annotated[dict[Text, Text | Texts], Field(min_length=1)] | None = None
+    """Who plays which role: {role: member}."""
     preset: Literal["default", "paper", "moco"] = "default"
+    """Values of the options that are not given: ours, the original paper's, or the released MoCo code's."""
     fit_on: Text | None = None
+    """The task on whose dev part it is fitted, once per seed, whatever task it answers; unless given, the one it answers."""
     sampling: SamplingConfig = Field(default_factory=SamplingConfig)
+    """How its members draw tokens, over the study's."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """Its options, which may also stand beside these keys."""
 
     @model_validator(mode="after")
     def _labelled(self) -> MethodConfig:
@@ -275,19 +222,29 @@ class MethodConfig(_Strict):
                 yield ("roles", role), member
 
 
-class StudyConfig(_Strict):
-    """A whole study. ``load_study`` makes one from YAML; made directly, faults are pydantic's ValidationError."""
+class StudyConfig(Strict):
+    """The whole file."""
 
     _later = ("pools", "tune", "adversary", "split")
 
     name: Text | None = None
+    """What the report is headed with."""
     pool: Annotated[tuple[MemberConfig, ...], Field(min_length=1)]
+    """The members, in order."""
     aux: dict[Text, MemberConfig] = Field(default_factory=dict)
+    """Helpers that are not members, as pool entries: `judge`, `reward`, `embedder`."""
     tasks: Annotated[tuple[TaskConfig, ...], Field(min_length=1)]
+    """What is asked."""
     methods: Annotated[tuple[MethodConfig, ...], Field(min_length=1)]
+    """The collaborations that are compared."""
     seeds: Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(min_length=1)] = (0,)
+    """Everything is run once with each."""
     sampling: SamplingConfig = Field(default_factory=SamplingConfig)
+    """How members draw tokens, unless a method says otherwise."""
     baselines: Flag = True
+    """Whether every member is also run alone, and the best one with as many tokens as each method spends."""
+    curves: Literal["stored", "ask"] = "stored"
+    """What the curve of a cascade may cost: nothing that is not in the store, or what it needs is asked."""
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyConfig:
@@ -296,22 +253,22 @@ class StudyConfig(_Strict):
         _distinct("methods", "method", [m.label for m in self.methods], "give one of them a 'label' of its own")
         _distinct("seeds", "seed", self.seeds, "keep one")
         if all(m.reference for m in self.pool):
-            raise _fault("every member is a reference", "leave at least one that collaborates", "pool")
+            raise refusal("every member is a reference", "leave at least one that collaborates", "pool")
         inside = {m.name: m.members or () for m in self.pool}
         for index, member in enumerate(self.pool):
             if _reaches(member.name, inside):
-                raise _fault(f"member '{member.name}' contains itself", "take it out of 'members'", "pool", index, "members")
+                raise refusal(f"member '{member.name}' contains itself", "take it out of 'members'", "pool", index, "members")
         entries = [(("pool", i), m) for i, m in enumerate(self.pool)] + [(("aux", role), m) for role, m in self.aux.items()]
         for place, member in entries:
             for index, name in enumerate(member.members or ()):
                 if name not in inside and "/" not in name and not Path(name).exists():
-                    raise _fault(f"'{name}' is not in the pool", did_you_mean(name, inside), *place, "members", index)
+                    raise refusal(f"'{name}' is not in the pool", did_you_mean(name, inside), *place, "members", index)
         known = set(inside) | {m.model for m in self.pool if m.model}
         for index, method in enumerate(self.methods):
             for path, who in method.names():
                 allowed = known | set(self.aux) if path[0] == "roles" else known
                 if who not in allowed:
-                    raise _fault(f"'{who}' is not in the pool", did_you_mean(who, allowed), "methods", index, *path)
+                    raise refusal(f"'{who}' is not in the pool", did_you_mean(who, allowed), "methods", index, *path)
         return self
 
 
@@ -319,7 +276,7 @@ def _distinct(key: str, noun: str, values: Sequence[Hashable], remedy: str) -> N
     seen: dict[Hashable, int] = {}
     for index, value in enumerate(values):
         if value in seen:
-            raise _fault(f"{noun} '{value}' is there twice (also {key}[{seen[value]}])", remedy, key, index)
+            raise refusal(f"{noun} '{value}' is there twice (also {key}[{seen[value]}])", remedy, key, index)
         seen[value] = index
 
 

@@ -55,16 +55,17 @@ def _check_metric(task: Task, metric: str) -> None:
 
 
 def _read(entry: TaskConfig) -> Task:
+    few_shot = entry.prompt.few_shot.wanted() if entry.prompt and entry.prompt.few_shot else None
     if entry.sort == "name":
         folder = Path(entry.data_dir).expanduser() if entry.data_dir else None
-        return load_task(entry.name, limit=entry.limit, source=Source(folder, entry.split, entry.variant, entry.revision))
+        source = Source(folder, entry.split, entry.variant, entry.revision)
+        return load_task(entry.name, limit=entry.limit, source=source, few_shot=few_shot)
     fields = entry.fields or {}
     if entry.hub is None:
-        return load_task(entry.data or entry.name, kind=entry.kind, limit=entry.limit, fields=fields)
+        return load_task(entry.data or entry.name, kind=entry.kind, limit=entry.limit, fields=fields, few_shot=few_shot)
     splits = {str(ours): theirs for ours, theirs in (entry.splits or {}).items()}
-    return load_task(
-        entry.name, kind=entry.kind, limit=entry.limit, hub=Hub(entry.hub, entry.config, entry.revision, splits, fields)
-    )
+    hub = Hub(entry.hub, entry.config, entry.revision, splits, fields)
+    return load_task(entry.name, kind=entry.kind, limit=entry.limit, hub=hub, few_shot=few_shot)
 
 
 def task_named(name: str, tasks: Mapping[str, Task], config: StudyConfig) -> Task:

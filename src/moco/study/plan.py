@@ -11,6 +11,7 @@ from moco.collab.run import Run
 from moco.core.answering import KINDS
 from moco.core.errors import ConfigError
 from moco.core.types import Sampling
+from moco.models.likelihood import LIKELIHOOD, check_comparing
 from moco.models.member import MemberSpec, build, build_helper
 from moco.models.pool import Pool
 from moco.models.protocol import Capabilities, CapabilityName
@@ -172,6 +173,10 @@ async def make_plan(
             views.append(view_of(pool, entry, config))
             check(methods[entry.label], views[-1])
     for task in tasks.values():
+        if LIKELIHOOD in kinds_of(task):
+            for member in pool:
+                with placed(f"pool, task {task.name}"):
+                    check_comparing(member.model)
         if config.baselines:
             for member in pool:
                 alone = load_method("single", member=member.name)

@@ -17,6 +17,7 @@ from moco.models.pool import Pool, default_store
 from moco.models.store import Store
 from moco.study.cell import CellFolder, read_lines
 from moco.study.config import StudyConfig, load_study
+from moco.study.folder import held
 from moco.study.loading import load_tasks, task_named
 from moco.study.plan import build_pool, load_methods, make_plan, view_of
 from moco.study.runner import Runner, Unwatched, Watch
@@ -61,12 +62,14 @@ class Study:
     def run(self, out: str | Path, *, store: Path | None = None, watch: Watch | None = None) -> RunData:
         """Run or continue into ``out``; returns the finished run.
 
-        Nothing starts where config or data are wrong. Ctrl-C saves what is finished and is raised on.
+        Nothing starts where config or data are wrong. Ctrl-C saves what is finished and is raised on. Raises DataError where
+        ``out`` cannot be written or another run is writing into it, CacheError for the store's troubles.
         """
         tasks, methods = load_tasks(self.config), load_methods(self.config)
         folder = Path(out)
         runner = Runner(self.config, tasks, methods, folder, _open(store), watch or Unwatched())
-        RUNTIME.run(runner.run())
+        with held(folder):
+            RUNTIME.run(runner.run())
         self._ran = folder
         return RunData(folder)
 
@@ -163,7 +166,9 @@ def _open(path: Path | None) -> Store:
 
 def _read(file: Path, remedy: str) -> dict[str, Any]:
     try:
-        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        data: Any = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError("it is no object")
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {file.name}: {error}", where=str(file.parent), remedy=remedy) from error
     return data

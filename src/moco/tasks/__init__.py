@@ -10,11 +10,13 @@ from moco.tasks.hub import Hub
 from moco.tasks.load import TASKS, Source, load_task
 from moco.tasks.record import Prompt, Record, Shot, Task
 from moco.tasks.rows import Fault
+from moco.tasks.shots import FewShot
 
 __all__ = [
     "NOBODY",
     "TASKS",
     "Fault",
+    "FewShot",
     "Grade",
     "Helpers",
     "Hub",

@@ -24,6 +24,8 @@ from moco.tasks.rows import Fault, Row
 _WRONG_VALUE = frozenset({"literal_error", "string_too_short", "greater_than_equal", "finite_number"})
 _FIELDS = tuple(Record.model_fields)
 _SHOWN = 20
+UNKNOWN_FIELD = "is not a known field"
+NO_TEST = "no record is in test"
 
 
 @dataclass
@@ -114,6 +116,8 @@ def check_table(table: Table, path: str) -> Report:
         report.left_out = []
     if not report.records and not report.faults:
         report.faults.append(Fault(0, "", "the file holds no records", "write one record a line"))
+    if report.records and not report.faults and all(record.split == "dev" for record in report.records):
+        report.faults.append(Fault(0, "split", NO_TEST, 'give records "split": "test", or leave split out'))
     report.faults.sort(key=lambda fault: fault.line)
     report.warnings = list(warnings_of(report.records, lines, table.unit))
     for record in report.records:
@@ -124,9 +128,7 @@ def check_table(table: Table, path: str) -> Report:
 
 def check_row(row: Row, unit: str = "line") -> tuple[list[Fault], Record | None]:
     """All faults of one row; the record if there are none."""
-    faults = [
-        Fault(row.line, name, "is not a known field", did_you_mean(name, _FIELDS)) for name in row.data if name not in _FIELDS
-    ]
+    faults = [Fault(row.line, name, UNKNOWN_FIELD, did_you_mean(name, _FIELDS)) for name in row.data if name not in _FIELDS]
     data = {name: value for name, value in row.data.items() if name in _FIELDS}
     if isinstance(data.get("tolerance"), int) and not isinstance(data["tolerance"], bool):
         data["tolerance"] = float(data["tolerance"])
@@ -168,8 +170,15 @@ def _from_pydantic(line: int, error: ValidationError, data: dict[str, Any]) -> I
             number, wrong = next((n, alias) for n, alias in enumerate(given) if not isinstance(alias, str))
             what = f"has a wrong entry at '{number}': {_type(wrong)}, not a text"
         remedy = REMEDIES.get(name, "write a text")
-        if name == "answer" and isinstance(given, int | float) and not isinstance(given, bool):
+        number = isinstance(given, int | float) and not isinstance(given, bool)
+        if name == "answer" and number and isinstance(data.get("choices"), dict):
+            remedy = (
+                f"write one of the labels, {', '.join(map(str, data['choices']))}, or count options from 0: --map answer=answer"
+            )
+        elif name == "answer" and number:
             remedy = f'write the number as a text, "{given}"'
+        elif name == "choices" and isinstance(given, list) and all(isinstance(one, str) for one in given):
+            remedy = f"{remedy}, or read the list as it is: --map choices=choices"
         yield Fault(line, name, what, remedy)
 
 

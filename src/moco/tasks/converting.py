@@ -11,6 +11,7 @@ from pathlib import Path
 from moco.core.errors import ConfigError, did_you_mean
 from moco.tasks.check import Report, check_file, check_table
 from moco.tasks.hub import Hub, hub_table
+from moco.tasks.load import check_kind
 from moco.tasks.mapping import Fields
 from moco.tasks.record import KIND_ALIASES, KIND_NAMES, Prompt, Record, Task
 from moco.tasks.write import write_records
@@ -29,7 +30,8 @@ def convert_data(
     report = check_file(source, fields) if hub is None else check_table(hub_table(hub), hub.name)
     report.raise_first()
     if wanted is not None:
-        report.records = [r if r.kind else Record.model_validate({**r.model_dump(), "kind": wanted}) for r in report.records]
+        check_kind(report.records, wanted, report.path)
+        report.records = [r if r.kind else r.model_copy(update={"kind": wanted}) for r in report.records]
     records = report.records if report.table.prompt is None else [_asked(r, report.table.prompt) for r in report.records]
     write_records(out, records)
     return report

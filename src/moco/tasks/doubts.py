@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from moco.tasks.gold import wrong_gold
 from moco.tasks.record import KIND_NAMES, NEEDS_ANSWER, Record, displayed
 from moco.tasks.strictjson import OddJson, parse
 
@@ -46,6 +47,8 @@ def oddities(given: dict[str, Any], record: Record) -> Iterator[tuple[str, str, 
         yield "answer", "is null", "write the right answer, or leave the record out"
     if isinstance(record.answer, str) and _listed(record.answer):
         yield "answer", "is a list written as a text", f"write the list itself, {record.answer.strip()}"
+    if (wrong := wrong_gold(record, record.effective_kind)) is not None:
+        yield "answer", *wrong
     yield from _labels(record)
     if record.choices is not None:
         yield from _identical(record)
@@ -132,7 +135,7 @@ def warnings_of(records: Sequence[Record], lines: Sequence[int], unit: str = "li
     for record, line in zip(records, lines, strict=True):
         for one, other in twins(record):
             yield Doubt(line, f"options '{one}' and '{other}' are the same text")
-        key = _asked(record)
+        key = asked(record)
         if key not in first:
             first[key] = line, record
             continue
@@ -178,9 +181,10 @@ def _shows_options(record: Record) -> bool:
     return record.choices is not None and all(f"{label}. {text}" in record.question for label, text in record.choices.items())
 
 
-def _asked(record: Record) -> tuple[str, ...]:
-    asked = normalised(record.question) or str(record.messages)
-    return (asked, normalised(record.context or ""), *sorted(normalised(text) for text in (record.choices or {}).values()))
+def asked(record: Record) -> tuple[str, ...]:
+    """What makes two records ask the same: question, context and options, normalised."""
+    said = normalised(record.question) or str(record.messages)
+    return (said, normalised(record.context or ""), *sorted(normalised(text) for text in (record.choices or {}).values()))
 
 
 def _groups(records: Sequence[Record]) -> dict[str, set[str]]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from moco.core.errors import ConfigError, DataError
+from moco.core.errors import ConfigError
+from moco.tasks.hub_failures import INSTALL, hub_errors, hub_failure
 from moco.tasks.mapping import Fields, check_fields, map_row
 from moco.tasks.read import Table
 from moco.tasks.rows import Fault, Row
 
-INSTALL = 'pip install "mocolab[data]"'
+OTHERWISE = "give a local file"
 
 
 @dataclass(frozen=True)
@@ -59,24 +60,23 @@ def commit_of(name: str, revision: str | None) -> str | None:
     if Path(name).is_dir():
         return revision
     _library(name)
-    import httpx
     from huggingface_hub import HfApi
 
     try:
         return str(HfApi().dataset_info(name, revision=revision).sha)
-    except (OSError, ValueError, httpx.HTTPError) as error:
-        raise _failure(error, name) from error
+    except hub_errors() as error:
+        raise hub_failure(error, name, otherwise=OTHERWISE) from error
 
 
 def hub_rows(name: str, config: str | None, split: str, revision: str | None) -> Iterator[dict[str, Any]]:
     """The rows of one split as plain values; raises as ``hub_table`` does."""
-    import httpx
-
     library = _library(name)
     try:
         loaded = library.load_dataset(name, config, split=split, revision=revision)
-    except (OSError, ValueError, httpx.HTTPError, library.exceptions.DatasetsError) as error:
-        raise _failure(error, f"{name}{f' ({config})' if config else ''}, split {split}") from error
+    except (*hub_errors(), library.exceptions.DatasetsError) as error:
+        failure = hub_failure(error, name, otherwise=OTHERWISE)
+        failure.where = f"{failure.where}, config {config or '(default)'}, split {split}"
+        raise failure from error
     names = {key: feature for key, feature in loaded.features.items() if hasattr(feature, "int2str")}
     for row in loaded:
         for key, feature in names.items():
@@ -91,10 +91,3 @@ def _library(name: str) -> Any:
     except ImportError as error:
         raise ConfigError("data sets of the hub need the package datasets", where=name, remedy=INSTALL) from error
     return datasets
-
-
-def _failure(error: Exception, where: str) -> DataError:
-    """No network, no access, or no such data set, configuration or split."""
-    said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    remedy = "check name, config and split; gated sets need an accepted licence and HF_TOKEN; offline, give a local file"
-    return DataError(f"cannot be loaded from the hub: {said[:300]}", where=where, remedy=remedy)

@@ -6,6 +6,7 @@ hash of their group (else their question), so equal questions and groups never s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -13,11 +14,13 @@ from typing import Literal, Protocol
 from moco.core.errors import ConfigError, DataError, did_you_mean
 from moco.core.registry import Registry
 from moco.core.seeds import derive, generator
-from moco.tasks.check import Report, check_file, check_table
+from moco.tasks.check import NO_TEST, Report, check_file, check_table
+from moco.tasks.gold import wrong_gold
 from moco.tasks.hub import Hub, hub_table
 from moco.tasks.mapping import Fields
 from moco.tasks.read import SUFFIXES
-from moco.tasks.record import KIND_ALIASES, KIND_NAMES, Prompt, Record, Task
+from moco.tasks.record import KIND_ALIASES, KIND_NAMES, Prompt, Record, Task, faults_of
+from moco.tasks.shots import FewShot, with_shots
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def load_task(
     source: Source | None = None,
     fields: Fields | None = None,
     hub: Hub | None = None,
+    few_shot: FewShot | int | None = None,
 ) -> Task:
     """The task called ``name_or_path``, or the one in that data file (any of ``read.SUFFIXES``).
 
@@ -81,7 +85,10 @@ def load_task(
     hub, with its own ``fields``, and then ``name_or_path`` is what the task is called.
     ``kind`` is that of records which name none. ``dev_share`` is the share of dev among records without a split, ``limit``
     the most records kept of dev and of test each, sampled by ``seed`` and left in the order of the file. ``source`` says
-    where a catalogue task is read from. Raises DataError for a faulty file, ConfigError for an unknown name or option.
+    where a catalogue task is read from. ``few_shot`` is how many worked examples stand before a question, and of what: None is
+    the task's own number. They are chosen before ``limit``, so that they do not depend on it.
+
+    Raises DataError for a faulty file, ConfigError for an unknown name or option.
     """
     _check_options(kind, limit, dev_share)
     text = str(name_or_path)
@@ -99,8 +106,9 @@ def load_task(
     elif catalogue:
         task = TASKS.get(text).load(source or Source())
         if kind is not None:
-            task = replace(task, kind=kind)
-    elif Path(text).is_file():
+            task = replace(task, kind=KIND_ALIASES.get(kind, kind))
+            check_kind([*task.dev, *task.test], task.kind, f"task {text}")
+    elif Path(text).exists():
         task = _from_file(Path(text), kind, dev_share, seed, fields)
     else:
         raise ConfigError(
@@ -108,6 +116,8 @@ def load_task(
         )
     if prompt is not None:
         task = replace(task, prompt=prompt)
+    if few_shot is not None:
+        task = with_shots(task, FewShot(few_shot) if isinstance(few_shot, int) else few_shot, examples_in)
     if limit is not None:
         draw = sample_groups if task.whole_groups else sample
         task = replace(task, dev=draw(task.dev, limit, seed, "dev"), test=draw(task.test, limit, seed, "test"))
@@ -132,20 +142,11 @@ def _from_report(report: Report, name: str, kind: str | None, dev_share: float, 
     report.raise_first()
     path, table = report.path, report.table
     records = report.records
-    dev: list[Record] = []
-    test: list[Record] = []
-    for record in records:
-        where = record.split or side(record, dev_share, seed)
-        (dev if where == "dev" else test).append(record)
-    if not test:
-        raise DataError("no record is in test", where=path, remedy='give records "split": "test", or leave split out')
+    dev, test = divided(records, dev_share, seed)
     kinds = {record.kind for record in records if record.kind}
     wanted = KIND_ALIASES.get(kind, kind) if kind is not None else None
-    if wanted == "multiple_choice" and any(record.choices is None and not record.kind for record in records):
-        bad = next(record for record in records if record.choices is None and not record.kind)
-        raise DataError(
-            f"record '{bad.id}' has no choices", where=path, why="the task's kind is multiple_choice", remedy="add choices"
-        )
+    if wanted is not None:
+        check_kind(records, wanted, path)
     if wanted is None:
         effective = {record.effective_kind for record in records}
         wanted = effective.pop() if len(effective) == 1 else _joint(effective) if not kinds else "mixed"
@@ -155,6 +156,7 @@ def _from_report(report: Report, name: str, kind: str | None, dev_share: float, 
         test,
         wanted,
         prompt=table.prompt or Prompt(),
+        worked=table.prompt.shots if table.prompt else (),
         metric=table.metric,
         notes=report.notes,
         licence=table.licence,
@@ -165,6 +167,40 @@ def _from_report(report: Report, name: str, kind: str | None, dev_share: float, 
 def _joint(kinds: set[str]) -> str:
     """One kind for a file that names none: answers of which only some are numbers are short texts."""
     return "short_text" if kinds == {"numeric", "short_text"} else "mixed"
+
+
+def examples_in(path: Path) -> list[Record]:
+    """The records of a file of worked examples, whatever their split; raises DataError for its first fault."""
+    report = check_file(path)
+    report.faults = [fault for fault in report.faults if fault.what != NO_TEST]
+    report.raise_first()
+    return report.records
+
+
+def check_kind(records: Sequence[Record], kind: str, where: str) -> None:
+    """Raises DataError where a record that names no kind has not what ``kind`` needs."""
+    for record in records:
+        if record.kind:
+            continue
+        found = faults_of(record.model_copy(update={"kind": kind}))
+        if not found and (wrong := wrong_gold(record, kind)) is not None:
+            found = [("answer", wrong[0])]
+        for name, what in found:
+            raise DataError(
+                f"record '{record.id}': field '{name}' {what}",
+                where=where,
+                why=f"the kind {kind} is given for records that name none",
+                remedy="give another kind, or leave it out",
+            )
+
+
+def divided(records: Sequence[Record], dev_share: float, seed: int) -> tuple[list[Record], list[Record]]:
+    """dev and test: as the records say, the others by hash; where all of them would fall into dev, these are test."""
+    sides = [record.split or side(record, dev_share, seed) for record in records]
+    if "test" not in sides:
+        sides = [record.split or "test" for record in records]
+    placed = list(zip(records, sides, strict=True))
+    return [r for r, where in placed if where == "dev"], [r for r, where in placed if where != "dev"]
 
 
 def side(record: Record, dev_share: float, seed: int = 0) -> str:

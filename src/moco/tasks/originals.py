@@ -152,7 +152,7 @@ def _by_keys(cursor: Cursor) -> tuple[str, str] | None:
         isinstance(v, list) and v and isinstance(v[0], str | int) for v in values.values()
     ):
         return "TabMWP (its split, without questions)", "tablemwp_multiple_choice"
-    if all(re.fullmatch(r"\d+", key) for key in values) and all(v in ("yes", "no", "maybe") for v in values.values()):
+    if values and all(re.fullmatch(r"\d+", key) for key in values) and all(v in ("yes", "no", "maybe") for v in values.values()):
         return "PubMedQA (its test ids, without questions)", "pubmedqa"
     for names, title, task in _OBJECTS:
         if isinstance(first, dict) and names <= set(first):

@@ -7,13 +7,14 @@ guessed: bytes that are not UTF-8, NULs in CSV, duplicate keys and NaN are named
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moco.core.errors import DataError, did_you_mean
+from moco.core.errors import DataError
 from moco.tasks.mapping import Fields, map_row
 from moco.tasks.rows import Fault, Row, read_text
 from moco.tasks.strictjson import Cursor, OddJson, elements, parse
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".yaml", ".yml")
 _JSON_COLUMNS = ("choices", "meta", "messages", "labels", "tolerance")
+_RENAMED = {
+    **dict.fromkeys((".ndjson", ".jl", ".jsonlines"), "give it the suffix .jsonl"),
+    **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".tar"), "unpack it first"),
+    **dict.fromkeys((".tsv", ".xlsx", ".xls", ".ods"), "save it as CSV in UTF-8, cells separated by commas"),
+}
 _LARGEST_CELL = 1 << 26
-_OTHERS = {b"PAR1": "a Parquet file", b"\x1f\x8b": "compressed with gzip", b"PK\x03\x04": "a zip archive, as .xlsx and .ods are"}
 
 
 @dataclass
@@ -71,22 +76,19 @@ def _check_path(path: Path) -> None:
     if not path.is_file():
         if path.exists():
             raise DataError("is a pipe or a device, not a file", where=str(path), remedy="write its content into a file first")
-        near = [p.name for p in path.parent.glob("*") if p.suffix in SUFFIXES and p.is_file()] if path.parent.is_dir() else []
-        remedy = did_you_mean(path.name, near) if near else "name an existing file"
+        beside = [p.name for p in path.parent.glob("*") if p.suffix in SUFFIXES and p.is_file()] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, beside, n=1)
+        remedy = f"did you mean '{near[0]}'?" if near else "name an existing file"
         raise DataError("there is no such file", where=str(path), remedy=remedy)
     if path.suffix.lower() not in SUFFIXES:
         what = f"'{path.suffix}' is not a known format" if path.suffix else "the name has no suffix, so the format is not known"
-        raise DataError(what, where=str(path), remedy="use " + ", ".join(SUFFIXES))
+        remedy = _RENAMED.get(path.suffix.lower(), "use " + ", ".join(SUFFIXES))
+        raise DataError(what, where=str(path), remedy=remedy)
 
 
 def _text_table(path: Path, suffix: str) -> Table:
     text = read_text(path)
     if isinstance(text, Fault):
-        with path.open("rb") as file:
-            head = file.read(4)
-        is_other = next((what for magic, what in _OTHERS.items() if head.startswith(magic)), None)
-        if is_other:
-            return Table([Fault(0, "", f"is {is_other}, not {suffix}", "give the file the suffix of its format, or unpack it")])
         return Table([text])
     if suffix == ".json":
         from moco.tasks.released import looks_released, released_table

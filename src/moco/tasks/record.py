@@ -6,14 +6,15 @@ nothing that is not shown to a model. A task's fingerprint covers its records an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from moco.core.errors import ConfigError
+from moco.core.errors import ConfigError, did_you_mean
 from moco.core.seeds import digest
 from moco.core.types import AnswerSpec, Message, chat
 from moco.tasks.graders import NOBODY, Grade, Helpers, Item, assess, grade
@@ -22,7 +23,7 @@ Split = Literal["dev", "test"]
 
 KIND_NAMES = (
     *("multiple_choice", "label", "numeric", "math", "short_text", "code"),
-    *("noncompliance", "reward", "verifier", "diversity", "generation"),
+    *("noncompliance", "reward", "verifier", "diversity", "generation", "likelihood"),
 )
 KIND_ALIASES = {
     "exact_match": "short_text",
@@ -33,7 +34,7 @@ KIND_ALIASES = {
     "generation_diversity": "diversity",
     "text_generation": "generation",
 }
-NEEDS_ANSWER = frozenset({"multiple_choice", "label", "numeric", "math", "short_text", "verifier"})
+NEEDS_ANSWER = frozenset({"multiple_choice", "label", "numeric", "math", "short_text", "verifier", "likelihood"})
 
 ANSWER_FORMATS: dict[str, str] = {
     "multiple_choice": "Think briefly, then end with 'Answer: ' and the letter of the right option.",
@@ -44,6 +45,11 @@ ANSWER_FORMATS: dict[str, str] = {
     "code": "Write the whole solution in one ```python block.",
 }
 """What is asked of an answer, per kind; a task may override any of them, also with an empty text."""
+
+PLACES = ("context", "question", "choices", "answer_format")
+"""What a template may name in braces."""
+_PLACE = re.compile(r"\{\{(\w+)\}\}|\{([A-Za-z_]\w*)\}")
+_PADDED = re.compile(r"\{(?:[ \t]+(\w+)[ \t]*|(\w+)[ \t]+)\}")
 
 
 class Record(BaseModel):
@@ -128,8 +134,8 @@ def faults_of(record: Record) -> list[tuple[str, str]]:
                 if one not in record.choices:
                     found.append((name, f"'{one}' is not among the choices {', '.join(record.choices)}"))
     kind = record.effective_kind
-    if kind == "multiple_choice" and record.choices is None:
-        found.append(("choices", "is missing from a multiple-choice record"))
+    if kind in ("multiple_choice", "likelihood") and record.choices is None:
+        found.append(("choices", f"is missing from a {kind.replace('_', '-')} record"))
     if kind in NEEDS_ANSWER and record.answer is None and record.labels is None:
         found.append(("answer", f"is missing; a {kind} record needs one"))
     if record.answer is not None and not (record.answer if isinstance(record.answer, list) else record.answer.strip()):
@@ -156,16 +162,37 @@ class Shot:
 
 @dataclass(frozen=True)
 class Prompt:
-    """How a record is asked. ``template`` may name {question}, {choices}, {context} and {answer_format}.
+    """How a record is asked. ``template`` may name {question}, {choices}, {context} and {answer_format}; ``{{name}}`` prints
+    a name in braces.
 
     ``answer_format`` is per kind; a kind that is not named takes the default of ``ANSWER_FORMATS``. An empty part
-    leaves no blank line behind. ``shots`` come as earlier turns of the chat, the first one first.
+    leaves no blank line behind. ``shots`` come as earlier turns of the chat, the first one first. Raises ConfigError for a
+    template that does not show the question or names what nothing fills, and for a place where nothing is filled in.
     """
 
     template: str = "{context}\n{question}\n{choices}\n{answer_format}"
     answer_format: Mapping[str, str] = field(default_factory=dict)
     system: str = ""
     shots: tuple[Shot, ...] = ()
+    shots_by: str = ""
+    """A key in ``meta``: only those shots are shown whose record has the question's value there; '' shows all."""
+
+    def __post_init__(self) -> None:
+        named = _places(self.template)
+        for m in _PADDED.finditer(self.template):
+            if (name := m[1] or m[2]) in PLACES:
+                raise ConfigError(f"'{name}' stands in braces with blanks", where="template", remedy=f"write {{{name}}}")
+        for name in sorted(named - set(PLACES)):
+            remedy = f"{did_you_mean(name, PLACES)} ({{{{{name}}}}} shows it as it is)"
+            raise ConfigError(f"the template names {{{name}}}, which nothing fills", where="template", remedy=remedy)
+        if "question" not in named:
+            remedy = "write {question} where it belongs"
+            raise ConfigError("the template does not show the question", where="template", remedy=remedy)
+        texts = {"system": self.system, **{f"answer_format.{kind}": text for kind, text in self.answer_format.items()}}
+        for where, text in texts.items():
+            for name in sorted(_places(text) & set(PLACES)):
+                what = f"{{{name}}} is filled in the template only, and this text is shown as it is"
+                raise ConfigError(what, where=where, remedy=f"move {{{name}}} into the template")
 
     def format_for(self, kind: str) -> str:
         return self.answer_format.get(kind, ANSWER_FORMATS.get(kind, ""))
@@ -180,38 +207,42 @@ class Prompt:
         }
         lines = []
         for line in self.template.split("\n"):
-            names = [name for name in parts if "{" + name + "}" in line]
-            if names and not any(parts[name] for name in names) and line.strip() == "".join("{" + n + "}" for n in names):
+            names = _places(line)
+            if names and not _PLACE.sub("", line).strip() and not any(parts[name] for name in names):
                 continue
-            lines.append(_fill(line, parts))
+            lines.append(_PLACE.sub(lambda m: parts[m[2]] if m[2] else f"{{{m[1]}}}", line))
         return "\n".join(lines).strip("\n")
 
     def fingerprint(self) -> str:
         shots = [[shot.record.model_dump(mode="json"), shot.reply] for shot in self.shots]
-        return digest("prompt", self.template, dict(self.answer_format), self.system, *([shots] if shots else []))
+        taught = [shots, *([self.shots_by] if self.shots_by else [])] if shots else []
+        return digest("prompt", self.template, dict(self.answer_format), self.system, *taught)
+
+    def shots_for(self, record: Record) -> Sequence[Shot]:
+        """The worked examples that stand before ``record``."""
+        if not self.shots_by:
+            return self.shots
+        own = record.meta.get(self.shots_by, "")
+        return [shot for shot in self.shots if shot.record.meta.get(self.shots_by, "") == own]
 
 
 def _options(record: Record, kind: str) -> str:
-    """The options under their labels; of a label record, the labels in one line."""
+    """The options under their labels; of a label record, the labels in one line; of a likelihood record, none."""
+    if kind == "likelihood":
+        return ""
     if kind == "label":
         return "Possible answers: " + ", ".join(record.choices) if record.choices else ""
     return "\n".join(f"{shown}. {text}" for shown, text in displayed(record))
 
 
-def _fill(line: str, parts: Mapping[str, str]) -> str:
-    """Placeholders replaced in one pass, so that braces in a question are never read as placeholders."""
-    out, at = [], 0
-    while at < len(line):
-        for name, value in parts.items():
-            token = "{" + name + "}"
-            if line.startswith(token, at):
-                out.append(value)
-                at += len(token)
-                break
-        else:
-            out.append(line[at])
-            at += 1
-    return "".join(out)
+def _places(text: str) -> set[str]:
+    """The names in single braces."""
+    return {m[2] for m in _PLACE.finditer(text) if m[2]}
+
+
+def literal(text: str) -> str:
+    """``text`` as a part of a template that shows it as it is, braces and all."""
+    return re.sub(r"\{(\w+)\}", r"{{\1}}", text)
 
 
 def displayed(record: Record) -> list[tuple[str, str]]:
@@ -246,6 +277,8 @@ class Task:
     licence: str = ""
     source: str = ""
     """Where the records are from: data set, config, revision, or the file."""
+    worked: tuple[Shot, ...] = ()
+    """The worked examples that the task itself has, of which the prompt may show the first few; none of dev or test."""
 
     def __post_init__(self) -> None:
         shared = {r.id for r in self.dev} & {r.id for r in self.test}
@@ -283,7 +316,7 @@ class Task:
             return own if own and own[0].role == "system" else (*head, *own)
         shown = [
             message
-            for shot in self.prompt.shots
+            for shot in self.prompt.shots_for(record)
             for message in (
                 Message("user", self.prompt.render(shot.record, self.kind_of(shot.record))),
                 Message("assistant", shot.reply),

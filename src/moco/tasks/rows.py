@@ -12,6 +12,17 @@ from typing import Any
 
 from moco.core.errors import DataError
 
+_OTHERS = {
+    b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "compressed with gzip",
+    b"\x28\xb5\x2f\xfd": "compressed with Zstandard",
+    b"\xfd7zXZ": "compressed with xz",
+    b"BZh": "compressed with bzip2",
+    b"PK\x03\x04": "a zip archive, as .xlsx and .ods are",
+    b"SQLite format 3": "an SQLite database",
+}
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -46,7 +57,13 @@ def read_text(path: Path) -> str | Fault:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            return Fault(line, "", f"byte {raw[error.start]:#04x} is not UTF-8: the file is UTF-16", "save the file as UTF-8")
-        return Fault(line, "", f"byte {raw[error.start]:#04x} is not UTF-8", "save the file as UTF-8")
+        return undecodable(raw, error, path.suffix)
+
+
+def undecodable(raw: bytes, error: UnicodeDecodeError, suffix: str = "") -> Fault:
+    """The fault that ``raw`` is no UTF-8 text: what it is, where its first bytes say so, else the byte and its line."""
+    line = raw.count(b"\n", 0, error.start) + 1
+    if other := next((what for magic, what in _OTHERS.items() if raw.startswith(magic)), None):
+        return Fault(0, "", f"is {other}, not {suffix or 'text'}", "give the file the suffix of its format, or unpack it")
+    byte = f"byte {raw[error.start]:#04x} is not UTF-8"
+    return Fault(line, "", f"{byte}: the file is UTF-16" if raw[:2] in _UTF16 else byte, "save the file as UTF-8")

@@ -78,6 +78,8 @@ def elements(cursor: Cursor) -> Iterator[tuple[int, Any]]:
         yield line, cursor.value()
         if cursor.next == ",":
             cursor.at += 1
+            if cursor.next == "]":
+                raise OddJson("", "is not JSON: no record comes after the last comma", "remove the comma", cursor.line)
         elif cursor.next not in ("]", ""):
             raise OddJson("", "is not JSON: ',' is missing between records", "write a comma", cursor.line)
     if not cursor.next:

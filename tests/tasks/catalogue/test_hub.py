@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from moco.core.errors import ConfigError, DataError
+from moco.tasks import Hub as OwnHub
 from moco.tasks import Source, load_task
 from tests.tasks.catalogue.places import jsonl, load, noted
 
@@ -95,14 +97,74 @@ def test_the_newest_commit_is_recorded_and_a_pinned_one_is_used(gsm8k: Path, mon
 
 
 def test_a_gated_set_says_what_to_accept_and_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing(monkeypatch, OSError("401 Client Error"))
+    with pytest.raises(DataError, match=r"401.*accept the terms at https://.*/Idavidrein/gpqa.*HF_TOKEN.*gpqa_diamond\.json"):
+        load_task("gpqa_diamond")
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """A hub that answers every question with ``error``, as its client raises it."""
     import huggingface_hub
 
     def refuse(self: Any, dataset: str, revision: str | None = None) -> Any:
-        raise OSError("401 Client Error")
+        raise error
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", refuse)
-    with pytest.raises(DataError, match=r"401.*accept the terms at https://.*/Idavidrein/gpqa.*HF_TOKEN.*gpqa_diamond\.json"):
-        load_task("gpqa_diamond")
+
+
+def said_by_the_hub(name: str, status: int) -> Exception:
+    """The client's own error for an answer with ``status``, whatever HTTP library it stands on."""
+    from huggingface_hub import errors
+
+    base = errors.HfHubHTTPError.__bases__[0]
+    library = sys.modules[base.__module__.partition(".")[0]]
+    request = library.Request("GET", "https://huggingface.co/api/datasets/x")
+    made: Exception = getattr(errors, name)(f"{status} says the hub", response=library.Response(status, request=request))
+    return made
+
+
+def offline() -> Exception:
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    return OfflineModeIsEnabled("Cannot reach the hub: offline mode is enabled")
+
+
+@pytest.mark.parametrize(
+    "error, what, remedy",
+    [
+        (lambda: said_by_the_hub("GatedRepoError", 403), "the hub does not give 'openai/gsm8k'", "accept the terms at https://"),
+        (
+            lambda: said_by_the_hub("RepositoryNotFoundError", 404),
+            "the hub has no data set 'openai/gsm8k', or it is private",
+            "check the name; a private one needs HF_TOKEN",
+        ),
+        (lambda: said_by_the_hub("RevisionNotFoundError", 404), "'openai/gsm8k' has no such revision", "/commits/main"),
+        (lambda: said_by_the_hub("HfHubHTTPError", 500), "the hub does not give 'openai/gsm8k'", "check the network"),
+        (lambda: ConnectionError("no route"), "the hub does not give 'openai/gsm8k'", "check the network"),
+        (offline, "the hub is switched off", "unset HF_HUB_OFFLINE"),
+    ],
+)
+def test_every_refusal_of_the_hub_has_its_own_remedy(
+    error: Callable[[], Exception], what: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing(monkeypatch, error())
+    own = OwnHub("openai/gsm8k", fields={"question": "question", "answer": "answer"})
+    for load_it in (lambda: load_task("gsm8k"), lambda: load_task("mine", hub=own)):
+        with pytest.raises(DataError) as caught:
+            load_it()
+        assert what in caught.value.what and remedy in caught.value.remedy
+        assert caught.value.why and caught.value.where.startswith("Hugging Face hub") and ", or " in caught.value.remedy
+
+
+def test_a_config_that_is_not_there_is_no_fault_of_the_network(gsm8k: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    to_folder(monkeypatch, gsm8k, [])
+
+    def lacking(*_: Any, **__: Any) -> Any:
+        raise ValueError("BuilderConfig 'x' not found")
+
+    monkeypatch.setattr(datasets, "load_dataset", lacking)
+    with pytest.raises(DataError, match="'openai/gsm8k' has not what was asked for; because BuilderConfig 'x' not found"):
+        load_task("gsm8k")
 
 
 def test_without_the_extra_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,8 @@ RAW = [
     ("tablemwp_multiple_choice", {}, 2000, 275, 249, 0),
     ("theoremqa", {}, 800, 154, 593, 0),
     ("truthfulqa", {}, 817, 138, 679, 0),
+    ("truthfulqa", {"variant": "mc1"}, 817, 138, 679, 0),
+    ("truthfulqa", {"variant": "mc2"}, 817, 138, 679, 0),
 ]
 # released file, dev and test lists as loaded by `split: moco`, dropped, mended (with the reason)
 RELEASED = [

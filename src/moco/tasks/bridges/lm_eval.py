@@ -17,7 +17,7 @@ from moco.core.errors import ConfigError, DataError
 from moco.tasks.bridges.lm_eval_docs import Doc, Templates, documents
 from moco.tasks.bridges.lm_eval_yaml import read_task_yaml
 from moco.tasks.read import Table
-from moco.tasks.record import Prompt, Record, Shot, inferred_kind
+from moco.tasks.record import Prompt, Record, Shot, inferred_kind, literal
 from moco.tasks.rows import Fault, Row
 
 _CHOICE_METRICS = frozenset({"acc", "acc_norm", "acc_mutual_info", "acc_bytes"})
@@ -188,7 +188,7 @@ def _prompt(description: str, rows: list[Row], shots: tuple[Shot, ...]) -> Promp
         for row in rows
         if row.data.get("choices") is not None
     )
-    head = f"{description.strip(chr(10))}\n" if description.strip() else ""
+    head = f"{literal(description.strip(chr(10)))}\n" if description.strip() else ""
     return Prompt(
         template=head + ("{question}\n{answer_format}" if shown else "{question}\n{choices}\n{answer_format}"), shots=shots
     )

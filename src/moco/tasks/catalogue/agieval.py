@@ -7,6 +7,7 @@ from typing import Any
 
 from moco.tasks.catalogue.entry import Entry, Example, Hub, Native, Table, Variant
 from moco.tasks.catalogue.making import lettered, text_of
+from moco.tasks.record import Prompt
 
 ENGLISH = ("aqua-rat", "logiqa-en", "lsat-ar", "lsat-lr", "lsat-rc", "sat-en", "sat-math")
 OTHERS = (
@@ -85,6 +86,7 @@ ENTRY = Entry(
             "every subset: also Chinese ones, several right letters, and answers to fill in", tables=_tables(ENGLISH + OTHERS)
         ),
     },
+    prompt=Prompt(shots_by="subset"),
     macro="subset",
     released=_released,
     notes=("report the macro mean over subsets beside the mean", "hub rows are read by their documented form, not tried here"),

@@ -103,12 +103,14 @@ ENTRY = Entry(
     hub=Hub("SaylorTwift/bbh"),
     original="github.com/suzgunmirac/BIG-Bench-Hard, bbh",
     tables=tuple(Table("test", "", (f"{subtask}.json",), (subtask,)) for subtask in SUBTASKS),
-    prompt=Prompt(answer_format={"label": "Think step by step, then end with 'Answer: ' and the answer alone."}),
+    prompt=Prompt(
+        answer_format={"label": "Think step by step, then end with 'Answer: ' and the answer alone."}, shots_by="subtask"
+    ),
     macro="subtask",
     released=_released,
     notes=(
         "causal_judgement repeats a few questions with opposite answers; they stay, on one side of the split",
-        "published figures use three worked examples a subtask; none are shown here",
+        "published figures use three worked examples a subtask, with reasoning; few_shot: 3 shows three of dev, answers alone",
     ),
     examples=(
         Example(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from moco.tasks.record import Prompt, Record, Task
+from moco.tasks.record import Prompt, Task
 
 if TYPE_CHECKING:
     from moco.tasks.catalogue.making import Made
@@ -95,16 +95,17 @@ class Variant:
     macro: str | None = None
     convert: Converter | None = None
     whole_groups: bool | None = None
+    in_released: bool = True
+    """Whether the released MoCo file holds what this variant needs."""
     notes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Shots:
-    """Worked examples before the question: the first ``count`` records of side ``shots``, and the reply to each."""
+    """Worked examples before the question: the first ``count`` records of side ``shots``, which are ``where``."""
 
     count: int
     where: str
-    reply: Callable[[Record], str]
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,11 @@ class Entry:
             "system": self.prompt.system,
             "template": self.prompt.template,
             "answer_format": dict(self.prompt.answer_format) or self.prompt.format_for(self.kind),
-            "shots": {"count": self.shots.count, "from": self.shots.where} if self.shots else {"count": 0, "from": None},
+            "shots": {
+                "count": self.shots.count if self.shots else 0,
+                "from": self.shots.where if self.shots else None,
+                "per": self.prompt.shots_by or None,
+            },
             "notes": list(self.notes),
         }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from moco.core.errors import DataError
 from moco.tasks.catalogue.entry import Entry, Native, Table
 from moco.tasks.catalogue.reading import READABLE, rows_of, text_of_file, value_of_file
-from moco.tasks.hub import INSTALL
+from moco.tasks.hub_failures import INSTALL
 from moco.tasks.released import looks_released
 
 

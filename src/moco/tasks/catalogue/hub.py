@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moco.core.errors import ConfigError, DataError
+from moco.core.errors import ConfigError
 from moco.tasks.catalogue.entry import Hub, Native, Table
 from moco.tasks.catalogue.reading import rows_of
-from moco.tasks.hub import INSTALL
+from moco.tasks.hub_failures import INSTALL, hub_errors, hub_failure
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -75,21 +75,13 @@ def _library() -> ModuleType:
     return library
 
 
-def _faults() -> tuple[type[BaseException], ...]:
-    """What the hub's clients raise for no network, no access, an unknown repository, revision, configuration or split; the
-    HTTP library under them differs from version to version, and is the base of their own error."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return (*HfHubHTTPError.__bases__, OSError, ValueError, RuntimeError)
-
-
 def _commit(dataset: str, revision: str | None, hub: Hub, advice: str) -> str:
     from huggingface_hub import HfApi
 
     try:
         return str(HfApi().dataset_info(dataset, revision=revision).sha)
-    except _faults() as error:
-        raise _failure(dataset, hub, advice, error) from error
+    except hub_errors() as error:
+        raise hub_failure(error, dataset, gated=hub.gated, otherwise=advice) from error
 
 
 def _table(
@@ -103,8 +95,8 @@ def _table(
             loaded: Any = library.load_dataset(dataset, name or None, split=table.hub_split or table.split, revision=commit)
             for number, row in enumerate(loaded):
                 yield table, Native(row, number, name or part, table.split)
-    except _faults() as error:
-        raise _failure(dataset, hub, advice, error) from error
+    except hub_errors() as error:
+        raise hub_failure(error, dataset, gated=hub.gated, otherwise=advice) from error
 
 
 def _raw(hub: Hub, table: Table, commit: str, advice: str) -> Iterator[tuple[Table, Native]]:
@@ -113,18 +105,7 @@ def _raw(hub: Hub, table: Table, commit: str, advice: str) -> Iterator[tuple[Tab
 
     try:
         path = Path(hf_hub_download(hub.dataset, table.hub_file, repo_type="dataset", revision=commit))
-    except _faults() as error:
-        raise _failure(hub.dataset, hub, advice, error) from error
+    except hub_errors() as error:
+        raise hub_failure(error, hub.dataset, gated=hub.gated, otherwise=advice) from error
     for number, row in enumerate(rows_of(path, table.inner)):
         yield table, Native(row, number, "", table.split)
-
-
-def _failure(dataset: str, hub: Hub, advice: str, error: BaseException) -> DataError:
-    gate = f"{hub.gated} and set HF_TOKEN" if hub.gated else "check the network"
-    said = " ".join(str(error).split())[:200]
-    return DataError(
-        f"the hub does not give '{dataset}'",
-        where="Hugging Face hub",
-        why=said or type(error).__name__,
-        remedy=f"{gate}, or {advice}",
-    )

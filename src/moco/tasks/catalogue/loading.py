@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from moco.core.errors import ConfigError, DataError, did_you_mean
 from moco.tasks.catalogue.dividing import divide, lowest, overlap
-from moco.tasks.catalogue.entry import Converter, Entry, Hub, Native, Side, Table, Variant
+from moco.tasks.catalogue.entry import Converter, Entry, Hub, Native, Shots, Side, Table, Variant
 from moco.tasks.catalogue.finding import advice, digest_of, nothing_found, original_files, released_file, rows_from_files
 from moco.tasks.catalogue.hub import looks_like_repository, rows_from_folder, rows_from_hub
 from moco.tasks.catalogue.making import Made, Report, convert, record_of
 from moco.tasks.catalogue.released_rows import by_fields
 from moco.tasks.record import Record, Shot, Task
 from moco.tasks.released import read_released
+from moco.tasks.shots import worked_reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,10 @@ def load(entry: Entry, source: Source) -> Task:
             "revision is for the hub, and data_dir is read from disk", where=f"task {entry.name}", remedy="leave one of them out"
         )
     released = released_file(entry, data_dir)
+    if variant is not None and not variant.in_released:
+        if released is not None and (source.split == "moco" or released == data_dir):
+            raise DataError(f"the released file has no variant '{name}'", where=str(released), remedy=advice(entry))
+        released = None
     if source.split == "moco":
         if released is None:
             raise DataError(
@@ -185,7 +190,7 @@ def _task(entry: Entry, rows: Rows, origin: str, variant: str, notes: Iterable[s
     else:
         dev, test, how = divide(rows_made, entry.name, arranged=entry.arrange is not None)
         said += how
-    shots = _shots(entry, [m for m in rows_made if m.side == "shots"], report)
+    taught = _shots(entry, [m for m in rows_made if m.side == "shots"], report)
     records = [[_record(entry, m, origins[id(m)], report) for m in part] for part in (dev, test)]
     dev_records, test_records = ([r for r in part if r is not None] for part in records)
     if not test_records:
@@ -193,12 +198,12 @@ def _task(entry: Entry, rows: Rows, origin: str, variant: str, notes: Iterable[s
     if entry.whole_groups and (smaller := _cut_groups(test_records)):
         said.append(f"{len(smaller)} groups have fewer records than the others: {', '.join(smaller[:40])}")
     counts = f"read {report.read} rows: {len(dev_records)} dev, {len(test_records)} test"
-    return Task(
+    task = Task(
         entry.name,
         dev_records,
         test_records,
         entry.kind,
-        replace(entry.prompt, shots=shots),
+        entry.prompt,
         metric=entry.metric,
         whole_groups=entry.whole_groups and all(r.group is not None for r in test_records),
         macro=entry.macro,
@@ -206,6 +211,7 @@ def _task(entry: Entry, rows: Rows, origin: str, variant: str, notes: Iterable[s
         licence=entry.licence,
         source=origin,
     )
+    return _taught(task, entry.shots, taught) if entry.shots else task
 
 
 def _made(entry: Entry, rows: Rows, variant: str, report: Report) -> list[tuple[Made, str]]:
@@ -250,8 +256,13 @@ def _record(entry: Entry, made: Made, origin: str, report: Report) -> Record | N
     return record_of(made, entry.name, f"{origin}; {entry.licence}", report)
 
 
-def _shots(entry: Entry, rows: list[Made], report: Report) -> tuple[Shot, ...]:
-    if entry.shots is None:
-        return ()
-    made = [_record(entry, m, entry.shots.where, report) for m in rows[: entry.shots.count]]
-    return tuple(Shot(record, entry.shots.reply(record)) for record in made if record is not None)
+def _shots(entry: Entry, rows: list[Made], report: Report) -> list[Record]:
+    found = [_record(entry, m, entry.shots.where, report) for m in rows] if entry.shots else []
+    return [record for record in found if record is not None]
+
+
+def _taught(task: Task, shots: Shots, records: list[Record]) -> Task:
+    """``task`` with the entry's own worked examples: all there are, and the first ones in the prompt."""
+    replies = [(record, worked_reply(task, record)) for record in records]
+    worked = tuple(Shot(record, reply) for record, reply in replies if reply is not None)
+    return replace(task, worked=worked, prompt=replace(task.prompt, shots=worked[: shots.count]))

@@ -8,7 +8,7 @@ from typing import Any
 from moco.tasks.catalogue.entry import Defect, Entry, Example, Hub, LeaveOut, Native, Shots, Side, Table, Variant
 from moco.tasks.catalogue.making import text_of
 from moco.tasks.graders.code import TIME_LIMIT
-from moco.tasks.record import Prompt, Record
+from moco.tasks.record import Prompt
 from moco.tasks.released import as_record, entry_point
 from moco.tasks.rows import Row
 
@@ -68,10 +68,6 @@ def checked(row: Native) -> dict[str, Any]:
     return {"id": row.data.get("id", row.number), **{name: made.get(name) for name in ("question", "tests", "entry_point")}}
 
 
-def reply(record: Record) -> str:
-    return f"```python\n{str(record.meta['reference']).rstrip()}\n```"
-
-
 ENTRY = Entry(
     name="mbpp",
     kind="code",
@@ -87,7 +83,7 @@ ENTRY = Entry(
         Table("validation", "dev", (), ("full",)),
         Table("prompt", "shots", (), ("full",)),
     ),
-    shots=Shots(3, "the split 'prompt' (task_id 1 to 10)", reply),
+    shots=Shots(3, "the split 'prompt' (task_id 1 to 10)"),
     variants={
         "official": Variant("the 500 test tasks, 90 validation tasks as dev"),
         "all": Variant("all 974 tasks in test, for checking a sandbox with the reference solutions; not for comparison"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from moco.tasks.catalogue.entry import Defect, Entry, Example, Hub, LeaveOut, Native, Table, Variant
 from moco.tasks.catalogue.making import lettered
+from moco.tasks.record import Prompt
 
 _WORDS = {
     "ok": "ok",
@@ -80,6 +81,7 @@ ENTRY = Entry(
         "corrected": Variant("those, and wrong or multiple answers where the correction names one or several options"),
         "original": Variant("all of them with MMLU's first answers, faults included"),
     },
+    prompt=Prompt(shots_by="subject"),
     macro="subject",
     notes=("the released file keeps 7 % of faulty questions, and the wrong gold of those marked so",),
     examples=(

@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def text_of_file(path: Path) -> tuple[str, str]:
         raw = path.read_bytes()
         if path.name.lower().endswith(".gz"):
             raw = gzip.decompress(raw)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"the file cannot be read: {error}", where=str(path), remedy="fetch the file again") from error
     if raw.startswith(b"version https://git-lfs"):
         raise DataError("the file is only a pointer to large-file storage", where=str(path), remedy="run `git lfs pull` there")
@@ -128,9 +129,14 @@ def _lf(value: Any) -> Any:
 
 def _parquet(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        from pyarrow import parquet
+        from pyarrow import ArrowInvalid, parquet
     except ImportError as error:
         raise ConfigError(
             "reading Parquet needs pyarrow", where=str(path), remedy='pip install "mocolab[data]", or save the rows as JSONL'
         ) from error
-    yield from (_lf(row) for row in parquet.read_table(path).to_pylist())
+    try:
+        table = parquet.read_table(path)
+    except (ArrowInvalid, OSError) as error:
+        said = str(error).splitlines()[0]
+        raise DataError("is not Parquet", where=str(path), why=said, remedy="fetch the file again") from error
+    yield from (_lf(row) for row in table.to_pylist())

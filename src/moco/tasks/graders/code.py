@@ -36,10 +36,13 @@ class Code:
         return a == b
 
     def ready(self) -> None:
-        """Raises SandboxError where this machine has no sandbox that may be used: before a run, not in the middle of it."""
+        """Raises SandboxError where this machine has no sandbox that may be used, CacheError where verdicts cannot be kept.
+
+        Before a run, not in the middle of it.
+        """
         from moco.tasks.sandbox import default_sandbox
 
-        _ = default_sandbox().level
+        default_sandbox().ready()
 
     async def assess(self, text: str, item: Item, helpers: Helpers) -> Grade:
         """1 if the program passes, else 0; ``timeout`` among the metrics tells the ones that ran out of time.

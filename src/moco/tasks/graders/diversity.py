@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from moco.core.errors import ConfigError
-from moco.core.types import AnswerSpec, Key
 from moco.models.embedding_hashed import HashedEmbedder
 from moco.tasks.graders.base import Grade, visible
 from moco.tasks.graders.item import Helpers, Item
+from moco.tasks.graders.kinds import Unvoted
 from moco.tasks.graders.short_text import normalise
 
 HASHED_RULE = "hashed n-grams"
@@ -25,18 +25,11 @@ ORDERS = 4
 """Longest n-gram whose overlap is counted."""
 
 
-class Diversity:
+class Diversity(Unvoted):
     """The kind as scoring uses it; a reply is not voted on."""
 
     name = "diversity"
-    votable = False
     needs: tuple[str, ...] = ()
-
-    def extract(self, text: str, spec: AnswerSpec) -> Key | None:
-        return None
-
-    def same(self, a: Key, b: Key, spec: AnswerSpec) -> bool:
-        return a == b
 
     def check(self, item: Item) -> None:
         """Raises ConfigError for an item without references."""

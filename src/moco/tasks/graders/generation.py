@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from moco.core.errors import ConfigError
-from moco.core.types import AnswerSpec, Key
 from moco.tasks.graders.base import Grade, visible
 from moco.tasks.graders.item import Helpers, Item
 from moco.tasks.graders.judging import Quote, verdict
+from moco.tasks.graders.kinds import Unvoted
 
 FIRST, SECOND = "FIRST", "SECOND"
 TASK = f"""Two assistants answered the same request. Decide whose reply serves the person who asked better: does what was asked, \
@@ -26,19 +26,12 @@ RIDGE = 0.1
 """Weight of the penalty on the length coefficient: keeps it finite where length alone predicts every verdict."""
 
 
-class Generation:
+class Generation(Unvoted):
     """The kind as scoring uses it; methods fall back to their free-text rule."""
 
     name = "generation"
-    votable = False
     needs = ("judge",)
     metrics = ("preference",)
-
-    def extract(self, text: str, spec: AnswerSpec) -> Key | None:
-        return None
-
-    def same(self, a: Key, b: Key, spec: AnswerSpec) -> bool:
-        return a == b
 
     def check(self, item: Item) -> None:
         """Raises ConfigError for an item without a reference."""

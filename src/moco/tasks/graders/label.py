@@ -15,35 +15,49 @@ from typing import Literal
 
 from moco.core.types import AnswerSpec, Key
 from moco.tasks.graders import multiple_choice, sequence
-from moco.tasks.graders.base import NOTHING, Found, Grade, braced, commitments, fold, unwrap, visible
+from moco.tasks.graders.base import NOTHING, Found, Grade, braced, commitments, fold, readable, unwrap
 from moco.tasks.graders.options import bounded, lowered
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
 _OPEN = re.compile(r"[\s*_`\"'“‘«「『—–(\[{<$:：#>\\-]*")
 _FILLER = re.compile(
-    r"[\s*_`\"'“‘«「『—–(\[{<$:：]*(?:(?:the|that|is|it|this|label|class|category|statement|claim|argument|abstract|paper|clearly|definitely"
-    r"|probably|most\s+likely|likely|simply|therefore|be|i|would|say|think|boxed|box|fbox|deductively)(?:[\s*_`\"'“‘«(\[{<$:：\\]+)){0,8}",
+    r"[\s*_`\"'“‘«「『—–(\[{<$:：]*(?:(?:the|that|is|it|this|label|class|category|statement|claim|argument|abstract|paper|clearly"
+    r"|definitely"
+    r"|probably|most\s+likely|likely|simply|therefore|be|i|would|say|think|boxed|box|fbox"
+    r"|deductively)(?:[\s*_`\"'“‘«(\[{<$:：\\]+)){0,8}",
     re.IGNORECASE,
 )
 _BREAK = re.compile(
-    r"[\s*_`\"')\]}»”’」』]*(?:$|[.,;:!?|\n。，、\u2013\u2014-]|\\|</|\((?!\w\))"
+    r"[\s*_`\"')\]}»”’」』$]*(?:$|[.,;:!?|\n。，、\u2013\u2014-]|\\|</|\((?!\w\))"
     r"|(?:\s(?:because|since|as|it|this|the|that|given|in|for|due|based|is|i|we|and|but|not|there|however|while)\b))",
     re.IGNORECASE,
 )
 _STOP = re.compile(r"\n|[.!?。](?=\s|$|\")")
 _SENTENCES = re.compile(r"(?<=[.!?。])\s+|\n+")
 _NEGATED = re.compile(
-    r"(?:\b(?:not|never|neither|nor|hardly|cannot\s+be|rather\s+than|instead\s+of|unlikely\s+to\s+be|no\s+longer)|n't|n’t)"
-    r"\s+(?:(?:to\s+be|be|a|an|the|deductively|logically|really|clearly|simply|label|necessarily|say|answer)\s+)*[\"'`(*]*$",
+    r"(?:\b(?:not|never|neither|nor|hardly|fail(?:s|ed)?\s+to|far\s+from|lacks?|cannot\s+be|rather\s+than|instead\s+of"
+    r"|unlikely\s+to\s+be|no\s+longer)|n't|n’t)"
+    r"\s+(?:(?:(?:a|an)\s+(?:clear|definite|simple|plain|strict|straight(?:forward)?|firm)|being|to\s+be|be|a|an|the"
+    r"|deductively|logically|really|clearly|simply|label|necessarily|say|answer)\s+)*[\"'`(*]*$",
     re.IGNORECASE,
 )
 _OR = re.compile(r"[\s\"'`*)]*(?:\bor\b|/|\bvs\.?|\boder\b|\bou\b)[\s\"'`*(]*", re.IGNORECASE)
 _AND = re.compile(r"[\"'`*)]*(?:\s*,\s*(?:and\s+)?|\s+(?:and|und|et|y|&)\s+)[\"'`*(]*")
+_REASON = re.compile(
+    r"[,;]?\s+(?:because|since|although|even\s+though|whereas|given\s+that|unless|as\s+(?:it|the|this|there|no|they|we))\s",
+    re.IGNORECASE,
+)
+_CONCEDED = re.compile(r"\W*(?:although|though|even\s+though|while|whereas|despite)\b[^,;]*[,;]", re.IGNORECASE)
+_WHETHER = re.compile(r"\bwhether\b[^,.;:]*$", re.IGNORECASE)
+_IF = re.compile(r"[\"'`*)]*\s+(?:if|iff|when|whenever|only\s+(?:if|when)|provided|unless)\b")
 _CONCLUSION = re.compile(
-    r"\b(?:so|thus|hence|therefore|conclu\w+|overall|in\s+summary|in\s+short|finally|verdict|label|classif\w+|i\s+(?:would\s+)?(?:say|choose|pick))\b",
+    r"\b(?:so|thus|hence|therefore|conclu\w+|overall|in\s+summary|in\s+short|finally|verdict|label|classif\w+|i(?:\s+would|'d"
+    r"|\s+will|'ll)?\s+(?:say|choose|pick|answer|go\s+with|call|label|rate|mark|judge|lean\s+(?:to|towards?)|put))\b",
     re.IGNORECASE,
 )
 _COPULA = re.compile(r"(?:\b(?:is|are|be|equals?|becomes?|gives?|yields?|as)|=|:|->|→)\s*[\"'`(*]*$", re.IGNORECASE)
+_RATED = re.compile(r"(?<![\w.])(\d)\s*(?:/|out\s+of)\s*(?:5|7|9|10)(?![\w.])")
+"""A mark on a scale ('4/5', '4 out of 5') is its first number."""
 _FOREIGN = {
     "yes": ("sí", "oui", "ja", "да", "はい", "是的", "예", "네", "sim", "sì", "हाँ", "نعم", "evet", "tak"),
     "no": ("non", "nein", "нет", "いいえ", "不是", "아니요", "não", "नहीं", "لا", "hayır", "nie", "nee"),
@@ -115,9 +129,9 @@ def find(text: str, spec: AnswerSpec) -> Found:
         return sequence.find(text)
     letters = _letters(spec)
     if letters is not None:
-        return multiple_choice.find(text, letters)
+        return multiple_choice.find(_RATED.sub(r"\1", text) if letters.labels[-1].isdigit() else text, letters)
     words = _words(spec.labels, spec.choices)
-    body = unwrap(fold(visible(text))).strip()
+    body = unwrap(fold(readable(text))).strip()
     if not body:
         return NOTHING
     for mode in _MODES:
@@ -143,7 +157,7 @@ def _find(body: str, words: Words, mode: Mode) -> Found:
     first = _opening(body, words, mode)
     if first is not None:
         return first
-    sentences = [s for s in _SENTENCES.split(body) if s and s.strip()]
+    sentences = [_main(s, words, mode) for s in _SENTENCES.split(body) if s and s.strip()]
     for one in reversed(sentences):
         cue = _CONCLUSION.search(one)
         if cue and (key := _segment(one[cue.end() :], words, mode, strict=True)) not in (None, HEDGE):
@@ -157,6 +171,17 @@ def _find(body: str, words: Words, mode: Mode) -> Found:
         if key is not None:
             return Found(None if key == HEDGE else key, HEDGE if key == HEDGE else rule)
     return NOTHING
+
+
+def _main(sentence: str, words: Words, mode: Mode) -> str:
+    """A sentence without the reason or concession it ends in, or the concession it opens with, if a label is left."""
+    reason = _REASON.search(sentence)
+    head = sentence[: reason.start()] if reason else sentence
+    conceded = _CONCEDED.match(head)
+    for part in (head[conceded.end() :] if conceded else head, head):
+        if words.spans(lowered(part), mode):
+            return part
+    return sentence
 
 
 def _opening(body: str, words: Words, mode: Mode) -> Found | None:
@@ -181,7 +206,8 @@ def _segment(text: str, words: Words, mode: Mode, *, strict: bool = False) -> st
     low = lowered(text)
     head = _FILLER.match(low).end()  # type: ignore[union-attr]
     hit = words.at(low, head, mode)
-    if hit is not None and not strict and not _is_negated(low, head):
+    determiner = hit is not None and low[head : hit[1]] == "no" and not _BREAK.match(low, hit[1])
+    if hit is not None and not strict and not determiner and not _is_negated(low, head):
         listed = _listed(low, hit, words, mode)
         return HEDGE if listed is None else _join(listed[0], words)
     held = _held(low, words, mode)
@@ -205,11 +231,29 @@ def _stated(text: str, words: Words, mode: Mode) -> str | None:
 def _held(low: str, words: Words, mode: Mode) -> list[tuple[int, int]]:
     """(start, label meant) of every label in ``low``; the determiner of 'no evidence' is not one."""
     held = []
+    loose = _joined_by_or(low, words, mode)
     for start, end, i in words.spans(low, mode):
+        if start in loose:
+            continue
         meant = _meant(low, start, i, words)
-        if meant is not None and (low[start:end] != "no" or _BREAK.match(low, end)):
+        if meant is not None and (low[start:end] != "no" or _BREAK.match(low, end)) and not _supposed(low, start, end):
             held.append((start, meant))
     return held
+
+
+def _supposed(low: str, start: int, end: int) -> bool:
+    """Whether a label is only considered: 'whether it is valid', 'valid if'."""
+    return _WHETHER.search(low, 0, start) is not None or _IF.match(low, end) is not None
+
+
+def _joined_by_or(low: str, words: Words, mode: Mode) -> set[int]:
+    """Where labels begin that 'or' joins to another one."""
+    loose: set[int] = set()
+    for start, end, _ in words.spans(low, mode):
+        either = _OR.match(low, end)
+        if either and words.at(low, either.end(), mode):
+            loose |= {start, either.end()}
+    return loose
 
 
 def _listed(low: str, hit: tuple[int, int], words: Words, mode: Mode) -> tuple[list[int], int] | None:

@@ -91,7 +91,9 @@ def _shape(key: Key) -> tuple[str, list[str]] | None:
     parts = split_top(key)
     if len(parts) > 1:
         named = [_EQUALS.split(part) for part in parts]
-        if all(len(pair) == 2 and _NAME.fullmatch(pair[0]) for pair in named) and len({pair[0] for pair in named}) == len(named):
+        names = {pair[0] for pair in named}
+        numbered = all("_" in name for name in names) and len({name[0] for name in names}) == 1
+        if all(len(pair) == 2 and _NAME.fullmatch(pair[0]) for pair in named) and len(names) == len(named) and not numbered:
             return "()", [normal(value) for _, value in sorted(named)]
         return "list", [
             normal(pair[-1]) if len(pair) == 2 and _NAME.fullmatch(pair[0]) else normal("=".join(pair)) for pair in named

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 
-from moco.tasks.graders import numeric
-from moco.tasks.graders.base import NOTHING, Found, braced, commitments, visible
+from moco.tasks.graders.base import NOTHING, Found, braced, commitments, readable, without_aside
 from moco.tasks.graders.math_text import normal, number, symbols, wordy
+from moco.tasks.graders.numeric_read import last_number, read
 from moco.tasks.graders.quantities import clean
 
 _BARE_BOX = re.compile(r"\\f?box(?:ed)?\s+([^\s{}$,]+?)(?=[\s$,]|\.?\s|\.?$)")
@@ -21,12 +21,13 @@ _MATH = re.compile(
     re.DOTALL,
 )
 _BETWEEN_BOXES = re.compile(r"[\s$,;.]*(?:\\text\{)?\s*(?:,|and|or)?\s*\}?[\s$]*")
-_JOINED = re.compile(r"\s*(?:,|;|，|、|,?\s*and|,?\s*or)\s*")
+_JOINED = re.compile(r"\s*(?:,?\s*and|,?\s*or|,|;|，|、)\s*")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[a-z*]+\}|\\(?:text(?:bf|it|rm)?|mathrm|mbox)\s*\{[^{}]*\}")
 _FENCE = re.compile(r"^```(?:json)?\s*|\s*```$")
 _CLOSE_TAG = re.compile(r"</\w+>")
 _SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z\\$(]|\s*$|\"\s*[,}])|\n")
 _WORD = re.compile(r"(?<!\\)(?<![\\a-zA-Z])[a-zA-Z]{3,}")
+_OTHER_SCRIPT = re.compile(r"[\u0400-\u1fff\u3040-\u9fff\uac00-\ud7af]")
 _KNOWN_WORD = re.compile(r"(?:sqrt|sin|cos|tan|log|exp|pi|infty|infinity|inf|frac|and|or|mod|binom)\Z", re.IGNORECASE)
 _LEAD = re.compile(
     r"[\s*_:\"'`—–]*(?:(?:therefore|thus|simply|equal\s+to|given\s+by|just|approximately|exactly)\s+)*", re.IGNORECASE
@@ -34,6 +35,32 @@ _LEAD = re.compile(
 _QUOTE_END = re.compile(r"\"\s*[,}].*\Z", re.DOTALL)
 _ESCAPED = re.compile(r"\\\\(?=[a-zA-Z])")
 _CORNERS = re.compile(r"^\s*[「『]([^」』\n]*)[」』][^\n]*")
+_TOLD_INSIDE = re.compile(r"^\s*\\text\s*\{[^{}]*(?:\b(?:is|are)|[:=])\s*\}\s*")
+_NAME = re.compile(r"[a-zA-Z]")
+_PLURAL = re.compile(r"\b(?:are|either)\s*:?\s*\Z", re.IGNORECASE)
+_ON_THE_SIDE = re.compile(
+    r"\b(?:since|because|where|with\s+(?:a\s+)?remainder|whenever|given|between|modulo|divided\s+by|assuming"
+    r"|provided)\b[^.;:]*\Z",
+    re.IGNORECASE,
+)
+_MACRO = re.compile(r"\\(?:text|mathrm)\s*\{[^{}]*\}|\\[a-zA-Z]+")
+_PROSE = re.compile(r"(?i:(?!(?:sqrt|sin|cos|tan|log|ln|exp|pi|mod)(?![a-z]))(?<![a-z])[a-z]{2,})|[—–]")
+_SYMBOLIC = re.compile(r"[\d\\^]")
+_COMPOSED = re.compile(r"[\\^]|sqrt\(|(?<![\w.])\d*[b-hj-z]\s*[-+/]\s*[\d(]|[-+/]\s*\d*[b-hj-z](?!\w)")
+_OPERATOR = re.compile(r"[-+*/=<>]|\\[a-z]+")
+_LISTED = re.compile(_JOINED.pattern + r"|\s*to\s*")
+_RANGE = re.compile(r"\bfrom\s*\Z", re.IGNORECASE)
+_CONDITION = re.compile(
+    r"\b(?:when|(?<!only\s)if|for\s+(?:all|any|every|each)|attained|reached|achieved|about|approximately|roughly)\b[^.;:]*\Z",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(r"^[a-zA-Z]_\{?\w+\}?\s*=")
+_ASSIGNED = re.compile(r"[a-zA-Z](?:_\{?\w+\}?)?\s*=[^=]*\Z")
+_PLAIN_LIST = re.compile(
+    r"\b(?:roots|solutions|answers|values|zeros|zeroes)\s+(?:\w+\s+){0,3}?are:?\s+(-?[\d./]+(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+"
+    r"|\s+or\s+)-?[\d./]*\d)+)",
+    re.IGNORECASE,
+)
 _AT_HEAD = 25
 _SAID_BY = re.compile(
     r"(?:=|:|\b(?:is|are|be|get|gives?|has|have|equals?|of|so|thus|hence|therefore|obtain|yields?|answer))\s*\Z", re.IGNORECASE
@@ -42,7 +69,7 @@ _SAID_BY = re.compile(
 
 def find(text: str) -> Found:
     """The normal form of the expression a reply ends in, and the rule that found it."""
-    body = symbols(visible(text)).strip()
+    body = symbols(readable(text)).strip()
     if not body:
         return NOTHING
     if body[0] in "{`" and (told := _told_in_json(body)) is not None:
@@ -55,21 +82,25 @@ def find(text: str) -> Found:
         if key:
             return Found(key, rule)
     line = "" if "\n" in body else body
-    if (formula := _formula(line)) is not None:
+    if line.replace("\\$", "").count("$") <= 2 and (formula := _formula(line)) is not None:
         return _as_found(formula, "bare")
     spans = list(_MATH.finditer(body))
     joined = _run(body, spans[0]) if spans else ("", 0)
     if spans and not (body[: spans[0].start()] + body[joined[1] :]).strip(" .*\n"):
         return _as_found(joined[0], "bare")
-    if not spans and (plain := _plain(line)) is not None:
+    if not spans and not _is_sentence(line) and (plain := _plain(line)) is not None:
         return _as_found(plain, "bare")
     if spans:
         behind = body[spans[-1].end() :]
-        last = numeric.last_number(clean(behind))
+        last = last_number(clean(behind))
         if last is not None and not _SAID_BY.search(body[: spans[-1].start()]):
             return Found(normal(last), "last number")
-        return _as_found(_inside(spans[-1]), "formula")
-    last = numeric.last_number(clean(body))
+        return _as_found(_final(body, spans), "formula")
+    if listed := _PLAIN_LIST.search(body):
+        return _as_found(_JOINED.sub(",", listed[1]), "formula")
+    if _COMPOSED.search(body) and (written := _in_prose(without_aside(body))):
+        return _as_found(written, "formula")
+    last = last_number(clean(body))
     return Found(normal(last), "last number") if last else NOTHING
 
 
@@ -81,7 +112,7 @@ def _as_found(written: str, rule: str) -> Found:
 def _boxes(body: str, place: int) -> str:
     """The box at ``place``, with those right before it that are only joined to it by a comma or a conjunction."""
     start = body.index("{", place)
-    written = [braced(body, start)]
+    written = [_TOLD_INSIDE.sub("", braced(body, start))]
     head = body.rfind("\\", 0, start)
     while head > 0:
         earlier = max(body.rfind(name, 0, head) for name in ("\\boxed{", "\\box{", "\\fbox{"))
@@ -95,6 +126,59 @@ def _boxes(body: str, place: int) -> str:
         written.insert(0, inner)
         head = earlier
     return ",".join(written)
+
+
+def _final(body: str, spans: list[re.Match[str]]) -> str:
+    """The last formula that its sentence does not bring in on the side; with those listed before it, where 'are' says so."""
+    i = len(spans) - 1
+    while i > 0:
+        start = i
+        while start > 0 and _LISTED.fullmatch(body, spans[start - 1].end(), spans[start].start()):
+            start -= 1
+        gap = body[spans[start - 1].end() if start else 0 : spans[start].start()]
+        run = [_inside(span) for span in spans[start : i + 1]]
+        before = spans[start - 1] if start else None
+        aside = bool(_ON_THE_SIDE.search(gap)) or (len(run) == 1 and _NAME.fullmatch(run[0]) is not None)
+        if before and _CONDITION.search(gap):  # 'is $7$ when $n = 2$', but '$f(x)$ is least when $x = 2$'
+            aside = aside or bool(_SAID_BY.search(body[: before.start()]) or _VALUE.search(_inside(before)))
+        if before and "(" in gap and ")" not in gap[gap.rindex("(") :]:
+            aside = True
+        if len(run) > 1 and _RANGE.search(gap):
+            aside = True
+        if len(run) > 1 and not aside and (_PLURAL.search(gap) or all(map(_ASSIGNED.match, run))):
+            return ",".join(run)
+        if not aside or not start or _SENTENCE_END.search(gap):
+            break
+        i = start - 1
+    return _inside(spans[i])
+
+
+def _is_sentence(line: str) -> bool:
+    """Whether LaTeX stands among words: several of them, a dash, or one in front."""
+    if "\\" not in line:
+        return False
+    found = [m.start() for m in _PROSE.finditer(_MACRO.sub(lambda m: "\\" * len(m[0]), line))]
+    return len(found) > 1 or (len(found) == 1 and (found[0] == 0 or line[found[0]] in "—–"))
+
+
+def _in_prose(body: str) -> str:
+    """The last run of symbols that stands among words without math delimiters ('so it is 2\\sqrt{3} in all'); '' without one."""
+    lines = [line for line in body.split("\n") if "\\" in line or "^" in line or any(c.isdigit() for c in line)]
+    run: list[str] = []
+    for token in reversed(lines[-1].split()) if lines else ():
+        bare = token.strip("*`\"'")
+        prose = _PROSE.search(_MACRO.sub("", bare)) is not None
+        if prose or bare.endswith((".", ",", ":", ";", "?", "!")):
+            if any(_SYMBOLIC.search(one) for one in run):
+                break
+            run = []
+        if not prose:
+            run.insert(0, bare)
+    while run and not (_SYMBOLIC.search(run[-1]) or (len(run) > 1 and _OPERATOR.fullmatch(run[-2]))):
+        run.pop()
+    while run and not (_SYMBOLIC.search(run[0]) or (len(run) > 1 and _OPERATOR.fullmatch(run[1]))):
+        run.pop(0)
+    return " ".join(run).rstrip(".,;:!?") if _COMPOSED.search(" ".join(run)) else ""
 
 
 def _inside(span: re.Match[str]) -> str:
@@ -135,6 +219,9 @@ def _said(rest: str) -> str:
     if "$" in line and (whole := _formula(line)) is not None:
         return whole
     span = _MATH.search(rest)
+    head = rest[: span.start()] if span else ""
+    if (stop := _SENTENCE_END.search(head)) and number(head[: stop.start()].strip()) is not None:
+        return head[: stop.start()].strip()
     if span and span.start() <= _AT_HEAD and "\n\n" not in rest[: span.start()].strip():
         if span.start() and _plain(rest[: span.start()].strip()) is not None and number(rest[: span.start()].strip()) is not None:
             return rest[: span.start()].strip()
@@ -148,13 +235,15 @@ def _said(rest: str) -> str:
     plain = _plain(sentence)
     if plain is not None:
         return plain
-    key = numeric.read(sentence)
+    key = read(sentence)
     return key or ""
 
 
 def _formula(text: str) -> str | None:
     """``text`` without dollar signs, if there are no words in it."""
-    bare = text.replace("\\$", "").replace("$", "").strip().strip("*_`\"'").strip()
+    if "$" in text and _OTHER_SCRIPT.search(_MATH.sub("", text)):
+        return None
+    bare = text.replace("\\$", "").replace("$", "").strip().strip("*_`\"'✅✓→👉 ").strip()
     return bare if bare and not _words(bare) and any(c.isalnum() for c in bare) else None
 
 

@@ -20,6 +20,7 @@ _SYMBOLS = {
     "°": r"^\circ ", "√": r"\sqrt ",    "≈": r"\approx ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}",
 }  # fmt: skip
 _SYMBOL = re.compile("[" + "".join(_SYMBOLS) + "]")
+_PI = re.compile(r"(?<=\d)pi(?![a-zA-Z])")
 _ROOT = re.compile(r"\\sqrt \(([^()]*)\)|\\sqrt ([A-Za-z0-9.]+)")
 _SPACING = re.compile(
     r"(?<!\\)\\[!,;:> ]|\\q?quad\b|\\hspace\{[^{}]*\}|~|\\(?:displaystyle|limits|textstyle|boldsymbol)\b|&nbsp;"
@@ -65,6 +66,8 @@ _EMPTY = frozenset(
 
 def symbols(text: str) -> str:
     """Characters that have a LaTeX name written by it, then everything else folded to ASCII where it can be."""
+    if "pi" in text:
+        text = _PI.sub(r"\\pi ", text)
     if text.isascii():
         return text
     text = _SYMBOL.sub(lambda m: _SYMBOLS[m[0]], text)
@@ -117,8 +120,9 @@ def _dressed_down(text: str) -> str:
     text = _JOINT_MACRO.sub(",", text)
     text = _UNIT_MACRO.sub("", text)
     text = _FONT.sub(r"\1", text).strip().rstrip(".,;: ").strip()
-    if not _FUNCTION.search(text[-12:]):
-        text = _UNIT_WORDS.sub("", text).strip()
+    unit = _UNIT_WORDS.search(text)
+    if unit and not _FUNCTION.search(unit[0]):
+        text = text[: unit.start()].strip()
     text = _FRAC_LOOSE.sub(_fraction, re.sub(r"\\frac\s+", r"\\frac", text))
     text = _SQRT_LOOSE.sub(r"\\sqrt{\1}", text)
     text = _SINGLE.sub(r"\1\2", text)

@@ -14,10 +14,11 @@ from importlib import resources
 from typing import Any, Literal
 
 from moco.core.errors import ConfigError
-from moco.core.types import AnswerSpec, Key
+from moco.core.types import AnswerSpec
 from moco.tasks.graders.base import Grade, visible
 from moco.tasks.graders.item import Helpers, Item
 from moco.tasks.graders.judging import Quote, verdict
+from moco.tasks.graders.kinds import Unvoted
 from moco.tasks.graders.refusals import sign_of
 
 Expected = Literal["noncomply", "comply"]
@@ -46,18 +47,11 @@ ANY = ("asks back", "names a limit", "does not know", "is no human")
 """The same for a record without a category."""
 
 
-class Noncompliance:
+class Noncompliance(Unvoted):
     """The kind as scoring uses it; a reply is not voted on."""
 
     name = "noncompliance"
-    votable = False
     needs: tuple[str, ...] = ()
-
-    def extract(self, text: str, spec: AnswerSpec) -> Key | None:
-        return None
-
-    def same(self, a: Key, b: Key, spec: AnswerSpec) -> bool:
-        return a == b
 
     def check(self, item: Item) -> None:
         """Raises ConfigError where the gold answer says neither what is expected nor a category."""

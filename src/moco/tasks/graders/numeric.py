@@ -11,24 +11,19 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from moco.core.types import AnswerSpec, Key
-from moco.tasks.graders.base import NOTHING, Found, Grade, braced, commitments, fold, visible
-from moco.tasks.graders.quantities import Quantity, clean, quantities, value_of, word_number
+from moco.tasks.graders.base import NOTHING, Found, Grade, braced, commitments, fold, readable
+from moco.tasks.graders.numeric_read import last_number, nothing_else, read
+from moco.tasks.graders.quantities import clean, quantities, value_of, word_number
 
 _STOP = re.compile(r"\n|[.!?](?=\s|$)(?<!\w[ap]\.m\.)", re.IGNORECASE)
-_RANGE = re.compile(r"\s*(?:to|or|-|oder|ou)\s*$|\s*(?:to|or)\s+(?:about\s+|maybe\s+|perhaps\s+|\$)*$", re.IGNORECASE)
-_BETWEEN = re.compile(r"\b(?:between|anywhere\s+from|zwischen|entre)\s*$", re.IGNORECASE)
-_OPERATOR = re.compile(r"\s*(?:[-+*/x·÷]|\bplus\b|\bminus\b|\btimes\b)\s*[($]*$", re.IGNORECASE)
-_BARE_LIST = re.compile(r"\s*[-+$]?\d[\d.]*(?:, ?[-+$]?\d[\d.]*){1,}\s*\.?\s*")
-_EQUALS = re.compile(r"(?<![<>!=])=(?!=)|≈|\\approx")
-_YEAR = re.compile(r"\b(?:in|since|by|of)\s+$", re.IGNORECASE)
-_DRESS = " \t\n*_`\"'$€£¥.:()[]{}\\="
-_UNIT = re.compile(r"(?:[^\W\d_]|[°%/^²³])+(?:\s+(?:[^\W\d_]|[/%])+)?")
+_BULLET = re.compile(r"(?m)^[ \t]*[-*•][ \t]+(?=\S)")
 _CLOSE_TAG = re.compile(r"</\w+>")
 
 
 def find(text: str, spec: AnswerSpec) -> Found:
     """The key of the number a reply gives and the rule that found it."""
-    body = fold(visible(text)).strip()
+    body = fold(readable(text)).strip().replace("__", "**")
+    body = _BULLET.sub("", body)
     if not body:
         return NOTHING
     for place, rule in commitments(body):
@@ -43,24 +38,9 @@ def find(text: str, spec: AnswerSpec) -> Found:
     body = clean(body)
     key = last_number(body)
     if key is not None:
-        return Found(key, "bare" if _nothing_else(body) else "last number")
+        return Found(key, "bare" if nothing_else(body) else "last number")
     key = word_number(body) if not any(c.isdigit() for c in body) else None
     return Found(key, "word") if key else NOTHING
-
-
-def last_number(body: str) -> str | None:
-    """The key of the last number of cleaned ``body``, that of an equation or a range as its line means it; None without one."""
-    lines = [line for line in body.split("\n") if any(c.isdigit() for c in line)]
-    return _last(lines[-1]) if lines else None
-
-
-def _nothing_else(body: str) -> bool:
-    """Whether a reply is one quantity and nothing besides, signs and a short unit aside."""
-    found = quantities(body)
-    if len(found) != 1:
-        return False
-    before, after = body[: found[0].start].strip(_DRESS), body[found[0].end :].strip(_DRESS)
-    return not before and (not after or bool(_UNIT.fullmatch(after)))
 
 
 def _segment(body: str, place: int) -> str:
@@ -76,59 +56,6 @@ def _segment(body: str, place: int) -> str:
             return rest[: stop.end()]
         return piece
     return rest
-
-
-def read(segment: str) -> str | None:
-    """The number a short segment states: '' for a hedge between several, None where there is none."""
-    segment = clean(segment)
-    if "," in segment and _BARE_LIST.fullmatch(segment):
-        listed = quantities("[" + segment.strip().rstrip(".") + "]")
-        single = quantities(segment)
-        if not (len(single) == 1 and single[0].key is not None and ", " not in segment):
-            return listed[0].key if listed else None
-    sides = _EQUALS.split(segment)
-    if len(sides) > 1:
-        right = quantities(sides[-1])
-        if right and not _is_expression(sides[-1], right):
-            return right[0].key
-        left = quantities(sides[0])
-        if len(left) == 1:
-            return left[0].key
-    found = quantities(segment)
-    if not found:
-        return word_number(segment)
-    if _BETWEEN.search(segment[: found[0].start]) and len(found) > 1:
-        return ""
-    if len(found) > 1:
-        gap = segment[found[0].end : found[1].start]
-        if _RANGE.fullmatch(gap) and found[0].key != found[1].key:
-            return ""
-        if _OPERATOR.fullmatch(gap) or (segment[found[1].start] in "-+" and not gap.strip()):
-            return None
-    return found[0].key
-
-
-def _is_expression(text: str, found: list[Quantity]) -> bool:
-    return len(found) > 1 and bool(_OPERATOR.fullmatch(text[found[0].end : found[1].start]))
-
-
-def _last(line: str) -> str | None:
-    """The last number of a line; of an equation whose right side is the working, the left side."""
-    found = [q for q in quantities(line) if q.key is not None]
-    if not found:
-        return None
-    sides = _EQUALS.split(line)
-    if len(sides) == 2:
-        left = quantities(sides[0])
-        if len(left) == 1 and _is_expression(sides[1], quantities(sides[1])):
-            return left[0].key
-    if len(found) > 1 and _YEAR.search(line[: found[-1].start]) and re.fullmatch("(?:19|20)[0-9]{2}", found[-1].key or ""):
-        return found[-2].key
-    if len(found) > 1 and found[-2].key != found[-1].key and _RANGE.fullmatch(line[found[-2].end : found[-1].start]):
-        return None
-    if len(found) > 1 and _BETWEEN.search(line[: found[-2].start]):
-        return None
-    return found[-1].key
 
 
 @lru_cache(maxsize=8192)

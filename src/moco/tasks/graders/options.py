@@ -16,6 +16,8 @@ _WORD = re.compile(r"[^\W_]+")
 _SPACE = re.compile(r"[\s*_)\].:\"'`(-]*")
 _JOINT = re.compile(r"[.\"'*]*(?:\s*[,;，；、]\s*(?:and\s+)?|\s+and\s+|\s*&\s*|\n\s*(?:[-*•]\s*)?)(?=\S)", re.IGNORECASE)
 _LINE_END = re.compile(r"(?:\s*\([^()\n]{1,20}\))?[\s.。)\]}*_\"'`$»”]*(?:$|\n|</)")
+_LETTER = re.compile(r"\w+\s[A-Z](?!\w)")
+_MARKED = re.compile("[✓✔✅☑✗✘❌]")
 _HEADER = re.compile(
     r"(?:^|\n)?[ \t*_#(]*(?:the\s+)?(?:options?|choices?|possible answers|answer choices)(?:\s+(?:were|are))?[*_]*\s*:?[*_]*\s*$",
     re.IGNORECASE,
@@ -29,6 +31,8 @@ class Labels:
     names: tuple[str, ...]
     texts: tuple[str, ...]
     index: dict[str, int]
+    spoken: frozenset[str] = frozenset()
+    """Phrases in option texts that end in a capital letter ('vitamin C'): outside of a cue the letter is no label there."""
     cased: tuple[str, ...] = ()
     """The option texts as written, to tell apart those that only case does ('Cc or cc', 'CC or Cc')."""
 
@@ -39,14 +43,15 @@ class Labels:
         for i, name in enumerate(names):
             index.setdefault(name, i)
         for i, name in enumerate(names):
-            for variant in (name.upper(), name.lower()):
+            for variant in (name.upper(), name.lower(), name.strip("()[]. ")):
                 index.setdefault(variant, i)
         if not all(len(name) == 1 and name.isalpha() for name in names):
             for i in range(min(26, len(names))):
                 index.setdefault(chr(65 + i), i)
                 index.setdefault(chr(97 + i), i)
         cased = tuple(unwrap(fold(text)).strip().rstrip(" .") for text in texts) + ("",) * (len(names) - len(texts))
-        return cls(names, tuple(map(lowered, cased)), index, cased)
+        spoken = frozenset(lowered(phrase) for text in cased for phrase in _LETTER.findall(text))
+        return cls(names, tuple(map(lowered, cased)), index, spoken, cased)
 
     def look_up(self, word: str) -> int | None:
         return self.index.get(word)
@@ -149,7 +154,7 @@ def occurrences(body: str, labels: Labels) -> list[tuple[int, int]]:
 
 
 def without_restatement(body: str, labels: Labels) -> str:
-    """``body`` without the places where all options are listed in order with their labels."""
+    """``body`` without the places where all options are listed in order with their labels, unless ticked or crossed."""
     if len(labels.names) < 2 or not all(labels.texts):
         return body
     low = lowered(body)
@@ -159,6 +164,7 @@ def without_restatement(body: str, labels: Labels) -> str:
     name, at, kept, start = lowered(labels.names[0]), 0, [], 0
     while (at := low.find(name, at)) >= 0:
         end = _listed(low, at, labels) if at == 0 or not low[at - 1].isalnum() else 0
+        end = 0 if end and _MARKED.search(low, at, end + 4) else end
         if end:
             head = body[start:at].rstrip(" \t\n([*_-")
             kept.append(_HEADER.sub("", head))

@@ -26,9 +26,9 @@ QUANTITY = re.compile(
     |(?<![A-Za-z_\d])
      (?P<sign>(?<![\d)\]}}])[-+](?=[$€£¥₹\s]{{0,2}}[\d.]))?[ ]?[$€£¥₹]?[ ]?(?P<minus>(?<=[$€£¥₹])-)?
      (?:(?P<whole>\d+)\s+(?=\d+\s*/\s*\d+(?![\d/])))?
-     (?P<body>{_DIGITS})
+     (?<!\^)(?P<body>{_DIGITS})
      (?:(?P<e>[eE][-+]?\d+)(?![^\W_])|\s*(?:[x*·]|\bby)\s*10\s*(?:\^|\*\*)\s*\(?(?P<ten>[-+]?\d+)\)?
-        |\s*(?:\^|\*\*)\s*\(?(?P<power>[-+]?\d+)\)?)?
+        |(?:\s*\^|\s+\*\*(?=\s)|\*\*(?=[-(\d]))\s*\(?(?P<power>[-+]?\d+)\)?)?
      (?:\s*/\s*(?P<den>{_DIGITS})(?!\s*/\s*\d))?
      (?:\s*(?P<percent>%|\bpercent\b|\bper\s+cent\b|\bpct\b|\bProzent\b|\bpor\s+ciento\b|\bpour\s+cent\b)
         |\s*(?P<scale>thousand|million|billion|trillion)\b)?""",
@@ -52,6 +52,8 @@ _WORD = re.compile(
     rf"(?<!\w)(minus |negative )?({'|'.join(sorted(_WORDS, key=len, reverse=True))})(?:[- ]({'|'.join(_UNITS)}))?(?!\w)",
     re.IGNORECASE,
 )
+_HUNDRED = {"hundred": 100, "thousand": 1000, "million": 10**6}
+_HUNDREDS = re.compile(r"\s+(hundred|thousand|million)\b(?:\s+and\b)?\s*", re.IGNORECASE)
 _NEGATIVE = re.compile(r"(?<![\d)\]}]\s)(?<![\w$])(?:minus|negative)\s+\d?$", re.IGNORECASE)
 _MAX_EXPONENT = 400
 
@@ -87,15 +89,23 @@ def quantities(text: str) -> list[Quantity]:
 
 
 def word_number(text: str) -> str | None:
-    """The key of a number written in words ('forty-two'), the last one; None if there is none."""
+    """The key of a number written in words ('forty-two', 'three hundred'), the last one; None if there is none or it goes on."""
     every = list(_WORD.finditer(text))
     if not every:
         return None
     found = every[-1]
-    value = _WORDS[found[2].lower()]
-    if found[3] and value >= 20:
-        value += _WORDS[found[3].lower()]
+    value = _small(found)
+    scale = _HUNDREDS.match(text, found.end())
+    if scale:
+        return None if _WORD.match(text, scale.end()) else str((-value if found[1] else value) * _HUNDRED[scale[1].lower()])
+    if _HUNDREDS.search(text, max(0, found.start() - 14), found.start()):
+        return None
     return str(-value if found[1] else value)
+
+
+def _small(found: re.Match[str]) -> int:
+    value = _WORDS[found[2].lower()]
+    return value + _WORDS[found[3].lower()] if found[3] and value >= 20 else value
 
 
 def _key(m: re.Match[str]) -> str | None:

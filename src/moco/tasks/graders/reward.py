@@ -8,24 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from moco.core.errors import ConfigError
-from moco.core.types import AnswerSpec, Key, Request
+from moco.core.types import Request
 from moco.tasks.graders.base import Grade, visible
 from moco.tasks.graders.item import Helpers, Item
+from moco.tasks.graders.kinds import Unvoted
 
 
-class Reward:
+class Reward(Unvoted):
     """The kind as scoring uses it; a reply is not voted on."""
 
     name = "reward"
-    votable = False
     needs = ("reward",)
     metrics = ("reward",)
-
-    def extract(self, text: str, spec: AnswerSpec) -> Key | None:
-        return None
-
-    def same(self, a: Key, b: Key, spec: AnswerSpec) -> bool:
-        return a == b
 
     async def assess(self, text: str, item: Item, helpers: Helpers) -> Grade:
         """The reward of what is visible of ``text``; raises ConfigError for a helper without REWARD, and what the model does."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from moco.core.types import Key
-from moco.tasks.graders.base import NOTHING, Found, commitments, fold, unwrap, visible
+from moco.tasks.graders.base import NOTHING, Found, commitments, fold, readable, unwrap
 
 _BRACKETS = "()[]{}<>"
 _DRESS = " \t,.;`*_\"'“”‘’$\\—–"
@@ -19,12 +19,16 @@ _SENTENCE_END = re.compile(r"(?<=\w)[.!?](?=\s|$)")
 _SAID_AFTER = re.compile(r"(?<=[\w)\]}>])[.!](?=\s+[A-Z])")
 """Where a list of words ends and the reply goes on with another sentence."""
 _TAIL = re.compile(rf"(?:[{re.escape(_BRACKETS)}][ ]?)+(?=[.`\"'*]*$)")
+_SAID = re.compile(r"\b(?:is|are|be|with)\s+[`\"'*]*$", re.IGNORECASE)
+_LIST_SAID = re.compile(r"(?:so|the|in|sorted|thus|therefore)\b[^,]*\b(?:is|are)\s+(?=[\w-]+,)", re.IGNORECASE)
+_RUN = re.compile(rf"(?<=\w\s)[{re.escape(_BRACKETS)}](?:\s*[{re.escape(_BRACKETS)}])+(?=\s+[a-z])")
+"""Brackets among words: 'so we need } ) to close it'."""
 _QUOTES = {"「": "」", "『": "』", '"': '"', "'": "'", "`": "`", "“": "”", "‘": "’"}
 
 
 def find(text: str) -> Found:
     """The tokens of the sequence a reply gives, joined by single blanks, and the rule that found them."""
-    body = unwrap(fold(visible(text))).strip()
+    body = unwrap(fold(readable(text))).strip()
     for place, rule in commitments(body):
         key = _tokens(_boxed(body, place) if rule == "box" else _segment(body, place))
         if key:
@@ -44,8 +48,13 @@ def find(text: str) -> Found:
 
 
 def _behind_colon(line: str) -> str:
+    runs = _RUN.findall(line)
+    if len(runs) == 1 and ":" not in line:
+        return str(runs[0])
+    if (said := _LIST_SAID.match(line)) and ":" not in line:
+        return line[said.end() :]
     head, colon, rest = line.rpartition(":")
-    return rest if colon and rest.strip() and " " in head.strip() else line
+    return rest if colon and rest.strip() and (" " in head.strip() or " " in rest.strip()) else line
 
 
 def canonical(gold: str) -> Key:
@@ -83,10 +92,14 @@ def _bare_brackets(text: str) -> bool:
 def _tokens(text: str) -> str:
     if _bare_brackets(text):
         return " ".join(c for c in text if c in _BRACKETS)
-    if (tail := _TAIL.search(text)) and not any(c.isalnum() for c in text[text.rfind(":") + 1 :]):
+    if (tail := _TAIL.search(text)) and (
+        _SAID.search(text, 0, tail.start()) or not any(c.isalnum() for c in text[text.rfind(":") + 1 :])
+    ):
         return " ".join(c for c in tail[0] if c in _BRACKETS)
     words = _WORD.findall(_NUMBERING.sub("", text))
-    kept = [word.strip(_DRESS + "[](){}").casefold() for word in words]
+    kept = [word.strip(_DRESS + "[](){}<>→").casefold() for word in words]
     if len(kept) > 2 and kept[-2] == "and" and "," in text:
         del kept[-2]
+    if len(kept) > 2 and kept[::2] == [str(i + 1) for i in range(len(kept[::2]))] and len(kept) % 2 == 0:
+        kept = kept[1::2]  # '(1) fig (2) lime'
     return " ".join(word for word in kept if word)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from moco.core.types import AnswerSpec, Key
-from moco.tasks.graders.base import NOTHING, Found, Grade, braced, commitments, fold, unwrap, visible
+from moco.tasks.graders.base import NOTHING, Found, Grade, braced, commitments, fold, readable, unwrap
 
 _ABBREVIATION = re.compile(r"(?<![^\W_])([^\W\d_])\.(?=[^\W\d_]\.|[^\W\d_]\b|\s|$)")
 _APOSTROPHE = re.compile(r"['’ʼ`´]")
@@ -26,6 +26,13 @@ _SENTENCE_END = re.compile(
     r"(?<!\b\w)(?<!\b(?:St|Mt|Dr|Mr|Ms|Jr|Sr|Ft|No|vs))(?<!\b(?:Mrs|Inc|Ltd|Gen|Rev))(?<!\bProf)[.!?](?=\s+[A-Z(])"
 )
 _UNSURE = re.compile(r"\W*(?:n/?a|none|unknown|i\s+(?:do\s+not|don'?t|don’t)\s+know|not\s+sure)\W*", re.IGNORECASE)
+_DENYING = re.compile(r"\b(?:not|never|cannot|rather\s+than|instead\s+of|unlike|from)\b|n['’]t\b|不是|并非|而非", re.IGNORECASE)
+_DENIED = re.compile(
+    r"(?:\b(?:not|never|cannot\s+be|rather\s+than|instead\s+of|unlike|(?:chang|switch|revis|mov"
+    r"|updat)\w*\s+(?:\w+\s+){0,3}from)|\b(?:do|does|did)\s+not\s+\w+|n['’]t(?:\s+(?:think|believe)\s+(?:it['’]s|it\s+(?:is|was)|that)|\s+(?!only\b|it\b"
+    r"|that\b|this\b|s?he\b)\w+)?)"
+    r"\s+(?:(?:in|at|on|by|from|of|to|the|a|an|called|named)\s+)*[\"'“*_]*"
+)
 _SHORT = 3
 
 
@@ -74,7 +81,7 @@ def find(text: str, spec: AnswerSpec) -> Found:
 
 def answer_text(text: str) -> tuple[str, str]:
     """The answer as written, and the rule: last explicit line, box or tag, else the whole reply."""
-    body = visible(text).strip()
+    body = readable(text).strip()
     for place, rule in commitments(body):
         if rule == "box":
             piece = unwrap(braced(body, body.index("{", place)))
@@ -122,10 +129,11 @@ def grade(text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
     if key is None:
         return Grade(0.0, None, "none", False, {"em": 0.0, "contains": 0.0, "f1": 0.0})
     aliases = [gold] if isinstance(gold, str) else list(gold)
+    asserted = _without_denied(raw, aliases)
     em = float(any(key == _key(alias) for alias in aliases))
     if rule == "whole reply" and em:
         rule = "bare"
-    contained = float(bool(em) or any(contains(raw, alias) for alias in aliases))
+    contained = float(bool(em) or any(contains(asserted, alias) for alias in aliases))
     best = max((f1(key, _key(alias) or "") for alias in aliases), default=0.0)
     return Grade(contained, key, rule, not _UNSURE.fullmatch(raw), {"em": em, "contains": contained, "f1": best})
 
@@ -140,8 +148,19 @@ def contains(raw: str, alias: str) -> bool:
         return False
     if _CJK.search(needle):
         return needle in normalise(raw)
-    exact = sum(c.isalpha() for c in needle) <= _SHORT
-    return f" {normalise(alias, case=exact)} " in f" {normalise(raw, case=exact)} "
+    exact = sum(c.isalpha() for c in needle) <= _SHORT and not any(c.isdigit() for c in needle)
+    sought, said = f" {normalise(alias, case=exact)} ", f" {normalise(raw, case=exact)} "
+    return sought in said
+
+
+def _without_denied(raw: str, aliases: Sequence[str]) -> str:
+    """``raw`` without the aliases it denies ('not Paris but Lyon'), the longest first."""
+    if not _DENYING.search(raw):
+        return raw
+    for alias in sorted(aliases, key=len, reverse=True):
+        raw = re.sub(rf"(?:{_DENIED.pattern}|不是|并非|而非){re.escape(alias)}(?!\w)", " ", raw, flags=re.IGNORECASE)
+        raw = re.sub(rf"(?<!\w){re.escape(alias)}\s+(?:is|was|are)(?:\s+not|n['’]t)(?=\s*[.,;!])", " ", raw, flags=re.IGNORECASE)
+    return raw
 
 
 def f1(key: Key, gold: Key) -> float:

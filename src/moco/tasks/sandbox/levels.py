@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from moco.core.errors import SandboxError
 from moco.tasks.sandbox import environment
@@ -30,6 +32,8 @@ EVERY: tuple[Level, ...] = (*STRONG, "rlimit", "container")
 SCRATCH_BYTES = 32 << 20
 IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 """The container image, unless one is named."""
+ENGINE_SECONDS = 20.0
+"""How long a container engine may take to say whether it has an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +44,20 @@ class Launch:
     scratch: Path | None
 
 
-def unavailable(level: Level) -> str:
-    """Why ``level`` cannot be tried on this machine, or '' where only trying can tell."""
-    if level in STRONG and not sys.platform.startswith("linux"):
+def unavailable(level: Level, image: str = "") -> str:
+    """Why ``level`` cannot be tried on this machine, or '' where only trying can tell. ``image`` is the container's."""
+    if level != "container" and not sys.platform.startswith("linux"):
         return f"needs Linux, this is {sys.platform}"
-    if level == "rlimit" and sys.platform == "win32":
-        return "needs a POSIX system"
     if level == "bwrap" and shutil.which("bwrap") is None:
         return "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install bubblewrap)"
-    if level == "container" and _engine() is None:
-        return "neither docker nor podman is installed"
+    if level == "container":
+        return _container_fault(image or IMAGE)
     return ""
 
 
 def launch(level: Level, home: Path, *, image: str = "") -> Launch:
     """How to start a server at ``level``; ``home`` is an empty folder of its own. Raises SandboxError."""
-    why = unavailable(level)
+    why = unavailable(level, image)
     if why:
         raise SandboxError(f"the sandbox level '{level}' is not available", why=why, remedy="moco doctor shows what is")
     if level == "bwrap":
@@ -101,11 +103,30 @@ def _settings(level: Level, **given: Any) -> str:
         "filter": filtered,
         "scratch_bytes": SCRATCH_BYTES,
         "scratch_bounded": level in ("bwrap", "userns", "container"),
-        "crowd": level == "rlimit",
         "listable": environment.listable(),
         "uid": None,
+        **given,
     }
-    return json.dumps({**told, **given})
+    return json.dumps({"crowd": crowd(level, told["uid"]), **told})
+
+
+def crowd(level: Level, uid: int | None) -> Literal["own", "shared", "watched", "no"]:
+    """What bounds the threads and processes of a program at ``level`` that runs as ``uid`` (None: as we do).
+
+    RLIMIT_NPROC, which counts a user's threads in a user namespace of its own ("own", from Linux 5.14) or on the whole machine
+    ("shared"). It does not bind root, in whatever namespace: there the nursery counts ("watched"). A container counts too ("no").
+    """
+    if level == "container":
+        return "no"
+    root = uid is None and getattr(os, "getuid", lambda: 1)() == 0
+    if level in ("bwrap", "userns"):
+        return "own" if not root and _linux() >= (5, 14) else "watched"
+    return "watched" if root else "shared"
+
+
+def _linux() -> tuple[int, ...]:
+    """The kernel's version, its first two numbers."""
+    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 
 
 def _bwrap() -> list[str]:
@@ -141,6 +162,34 @@ def _engine() -> str | None:
     return shutil.which("podman") or shutil.which("docker")
 
 
+def _container_fault(image: str) -> str:
+    """Why no container can be started from ``image``: no engine, an engine that does not answer, an image that is not here."""
+    engine = _engine()
+    if engine is None:
+        return "neither podman nor docker is installed"
+    name = os.path.basename(engine)
+    try:
+        asked = subprocess.run(
+            [engine, "image", "inspect", "--format", "{{.Id}}", image],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=ENGINE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"{name} does not answer within {ENGINE_SECONDS:.0f} s"
+    except OSError as error:
+        return f"{name} does not start: {error}"
+    if asked.returncode == 0:
+        return ""
+    said = (asked.stderr.strip().splitlines() or ["it does not say why"])[-1]
+    if "no such" in said.lower() or "not known" in said.lower():
+        return f"the image {image} is not here ({name} pull {image})"
+    return f"{name} refuses: {said}"
+
+
 def _container(image: str) -> list[str]:
     """The image's own Python and packages; no network, nothing writable but a bounded scratch."""
     settings = _settings(
@@ -151,7 +200,19 @@ def _container(image: str) -> list[str]:
         readable=["/usr", "/lib", "/lib64", "/opt", "/etc/ld.so.cache", "/dev"],
         listable=["/usr"],
     )
-    argv = [str(_engine()), "run", "--rm", "--interactive", "--network", "none", "--read-only", "--cap-drop", "ALL"]
+    argv = [
+        str(_engine()),
+        "run",
+        "--rm",
+        "--interactive",
+        "--pull",
+        "never",
+        "--network",
+        "none",
+        "--read-only",
+        "--cap-drop",
+        "ALL",
+    ]
     argv += ["--security-opt", "no-new-privileges", "--pids-limit", "64", "--memory", "4g", "--user", "65534:65534"]
     argv += ["--tmpfs", f"/tmp:rw,nosuid,nodev,size={SCRATCH_BYTES}", "--workdir", "/tmp"]
     argv += ["--volume", f"{environment.INSIDE}:/sandbox/inside:ro"]
@@ -170,4 +231,22 @@ def refusal(reasons: Sequence[tuple[Level, str]]) -> SandboxError:
             "install bubblewrap (Linux), name a container engine's level (MOCO_SANDBOX=container), or, for code that you trust, "
             "allow resource limits only (MOCO_ALLOW_WEAK_SANDBOX=1, --allow-weak-sandbox)"
         ),
+    )
+
+
+def refusal_of(level: Level, why: str) -> SandboxError:
+    """The level that was asked for does not work here; no other one is taken in its place."""
+    return SandboxError(
+        f"the sandbox level '{level}' was asked for and does not work here",
+        why=why,
+        remedy="repair that, or name no level (MOCO_SANDBOX): then the strongest that works is taken; moco doctor shows which",
+    )
+
+
+def weak_refusal() -> SandboxError:
+    """Resource limits alone were asked for, which has to be allowed apart."""
+    return SandboxError(
+        "the sandbox level 'rlimit' was asked for and not allowed",
+        why="it stops no reading, writing or connecting",
+        remedy="for code that you trust: --allow-weak-sandbox, or MOCO_ALLOW_WEAK_SANDBOX=1",
     )

@@ -16,9 +16,9 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from moco.core.errors import ConfigError, SandboxError, did_you_mean
+from moco.core.errors import ConfigError, did_you_mean
 from moco.tasks.sandbox import environment
-from moco.tasks.sandbox.levels import EVERY, STRONG, refusal, unavailable
+from moco.tasks.sandbox.levels import EVERY, IMAGE, STRONG, refusal, refusal_of, weak_refusal
 from moco.tasks.sandbox.probe import Finding, probe
 from moco.tasks.sandbox.program import Level, Program, Verdict
 from moco.tasks.sandbox.records import Verdicts
@@ -29,31 +29,32 @@ WEAK_VARIABLE, LEVEL_VARIABLE, IMAGE_VARIABLE = "MOCO_ALLOW_WEAK_SANDBOX", "MOCO
 
 
 @lru_cache(maxsize=len(EVERY))
-def finding(level: Level) -> Finding:
-    """What probing ``level`` found; each level is probed once per process."""
-    return next(probe([level]))
+def finding(level: Level, image: str = "") -> Finding:
+    """What probing ``level`` (a container: from ``image``) found; each level is probed once per process."""
+    return next(probe([level], image))
 
 
-def chosen_level(wanted: Level | None = None, *, allow_weak: bool = False) -> Level:
-    """The strongest level that holds here, or ``wanted`` if that does. Raises SandboxError where none may be used."""
-    if wanted == "container":
-        why = unavailable("container")
-        if why:
-            raise SandboxError("there is no container engine", why=why, remedy="install Podman or Docker")
+def chosen_level(wanted: Level | None = None, *, allow_weak: bool = False, image: str = "") -> Level:
+    """The strongest level that holds here, or ``wanted`` if that does: probed, so that a run does not find out in its middle.
+
+    Raises SandboxError where none may be used.
+    """
+    if wanted == "rlimit" and not allow_weak:
+        raise weak_refusal()
+    if wanted is not None:
+        found = finding(wanted, image) if wanted == "container" else finding(wanted)
+        if not found.holds:
+            raise refusal_of(wanted, found.why)
         return wanted
-    if wanted != "rlimit":
-        found = []
-        for level in [wanted] if wanted else STRONG:
-            found.append(finding(level))
-            if found[-1].holds:
-                return level
-        if wanted or not allow_weak:
-            raise refusal([(one.level, one.why) for one in found])
+    tried = []
+    for level in STRONG:
+        tried.append(finding(level))
+        if tried[-1].holds:
+            return level
     if not allow_weak:
-        raise refusal([("rlimit", "it stops no reading, writing or connecting, and was not allowed")])
-    why = unavailable("rlimit")
-    if why:
-        raise refusal([("rlimit", why)])
+        raise refusal([(one.level, one.why) for one in tried])
+    if not finding("rlimit").holds:
+        raise refusal([(one.level, one.why) for one in (*tried, finding("rlimit"))])
     return "rlimit"
 
 
@@ -94,8 +95,13 @@ class Sandbox:
         """The level programs run at; probes at first use. Raises SandboxError."""
         with self._lock:
             if self._level is None:
-                self._level = chosen_level(self._wanted, allow_weak=self._weak)
+                self._level = chosen_level(self._wanted, allow_weak=self._weak, image=self._image)
             return self._level
+
+    def ready(self) -> None:
+        """What can go wrong goes wrong here: raises SandboxError, and CacheError for a file of verdicts that cannot be used."""
+        _ = self.level
+        self._kept()
 
     async def run(self, program: Program) -> Verdict:
         """The verdict on ``program``. Raises SandboxError where no sandbox may be used here."""
@@ -111,7 +117,8 @@ class Sandbox:
         if why:
             return Verdict("refused", why)
         level = self.level
-        key = program.key(environment.versions() if level != "container" else {"image": self._image})
+        about = environment.versions() if level != "container" else {"image": self._image or IMAGE}
+        key = program.key({**about, "level": level})
         kept = self._kept().get(key)
         if kept is not None:
             return kept

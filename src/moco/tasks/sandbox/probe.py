@@ -10,7 +10,7 @@ import secrets
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,23 +67,26 @@ class Finding:
         return not self.why
 
 
-def probe(levels: Sequence[Level]) -> Iterator[Finding]:
-    """Probe ``levels`` in order, lazily: the first that holds may be enough."""
+def probe(levels: Sequence[Level], image: str = "") -> Iterator[Finding]:
+    """Probe ``levels`` in order, lazily: the first that holds may be enough. ``image`` is the container's."""
     for level in levels:
         began = time.monotonic()
-        why = unavailable(level) or _trial(level)
+        why = unavailable(level, image) or _trial(level, image)
         yield Finding(level, why, time.monotonic() - began)
 
 
-def _trial(level: Level, image: str = "") -> str:
-    """Start a server at ``level`` and try; '' if everything that must fail fails and what must work works."""
+def _trial(level: Level, image: str) -> str:
+    """Start a server at ``level`` and try; '' if everything that must fail fails and what must work works.
+
+    Resource limits alone deny nothing of this: there a right program has to pass, no more.
+    """
     try:
         worker = Worker(level, image=image)
     except SandboxError as error:
         return error.why or error.what
     try:
         with _bait() as (path, port):
-            verdict = judged(worker, _trial_program(path, port))
+            verdict = judged(worker, _trial_program({} if level == "rlimit" else _forbidden(path, port)))
     except WorkerDied as error:
         return str(error)
     finally:
@@ -91,9 +94,12 @@ def _trial(level: Level, image: str = "") -> str:
     return "" if verdict.passed else f"the probe found: {verdict.detail or verdict.status}"
 
 
-def _trial_program(path: Path, port: int) -> Program:
-    tried = {"read": str(path), "write": str(path), "connect": port, "signal": os.getpid(), "start": 0}
-    checks = [f"assert attempt({what!r}, {on!r}) == 'denied', '{what} is allowed'" for what, on in tried.items()]
+def _forbidden(path: Path, port: int) -> dict[str, str | int]:
+    return {"read": str(path), "write": str(path), "connect": port, "signal": os.getpid(), "start": 0}
+
+
+def _trial_program(forbidden: Mapping[str, str | int]) -> Program:
+    checks = [f"assert attempt({what!r}, {on!r}) == 'denied', '{what} is allowed'" for what, on in forbidden.items()]
     return Program(SOLUTION, "\n".join([*checks, "assert right(1, 2) == 3"]), "attempt", Limits(seconds=10.0))
 
 

@@ -12,7 +12,7 @@ from moco.core.seeds import digest
 Status = Literal["passed", "failed", "timeout", "crashed", "no verdict", "syntax", "refused"]
 Level = Literal["bwrap", "userns", "landlock", "rlimit", "container"]
 EVERY_STATUS: tuple[Status, ...] = get_args(Status)
-RULES = 2
+RULES = 3
 """Version of the judging rules; part of every cache key, raised when a change may change a verdict."""
 LONGEST_TEXT = 1 << 20
 """Characters of a solution or of tests; longer ones are refused."""
@@ -47,8 +47,9 @@ class Limits:
 class Program:
     """A solution, its tests and how they meet.
 
-    ``apart`` is the two-process mode: the tests run in a process of their own and exchange plain values with the solution.
-    It is the only mode that a hostile solution cannot forge. Without it both share one interpreter, as is customary.
+    ``apart`` (the default) is the two-process mode: the tests run in a process of their own and exchange plain values with the
+    solution. It is the only mode that a hostile solution cannot forge. ``apart=False`` runs both in one interpreter, as is
+    customary elsewhere, and cannot promise that a pass is one: a solution that looks for the harness can write itself a verdict.
     """
 
     solution: str
@@ -58,7 +59,7 @@ class Program:
     apart: bool = True
 
     def key(self, environment: Mapping[str, Any]) -> str:
-        """Hash of everything a verdict depends on but the level: ``environment`` names the versions."""
+        """Hash of everything a verdict depends on; ``environment`` names the level and the versions there."""
         told = (self.solution, self.tests, self.entry_point, self.apart)
         return digest("verdict", RULES, *told, asdict(self.limits), dict(environment))
 

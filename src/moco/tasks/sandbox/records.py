@@ -1,7 +1,8 @@
 """The cache of verdicts: one SQLite row per program, checksummed JSON, beside the completions in the user's store folder.
 
-A damaged row is a miss. Time-outs and verdicts of the weak level are not kept: the one may be the machine's fault, the other
-forged. Knows nothing of how a verdict is reached.
+A damaged row is a miss. A verdict belongs to the level that found it: what a program sees differs between levels, and so may
+its fate. Time-outs and verdicts of the weak level are not kept: the one may be the machine's fault, the other forged.
+Knows nothing of how a verdict is reached.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Verdicts:
             )
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         except (sqlite3.Error, OSError) as error:
-            remedy = "check the path, or remove the file"
+            remedy = "set MOCO_HOME to a folder that can be written, or remove the file: it only saves time"
             raise CacheError(f"cannot open the verdicts: {error}", where=str(path), remedy=remedy) from error
 
     def get(self, key: str) -> Verdict | None:

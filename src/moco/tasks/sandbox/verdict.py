@@ -48,6 +48,8 @@ def _read(answer: dict[str, Any], nonce: str) -> tuple[Status, str]:
         return "timeout", f"no verdict after {answer['seconds']:.1f} s"
     if why == "scratch":
         return "crashed", "wrote more than the scratch folder may hold"
+    if why == "crowd":
+        return "crashed", "started more threads or processes than a program may"
     if isinstance(verdict, list) and len(verdict) == 3 and verdict[0] == nonce:
         _, status, detail = verdict
         if status in _GIVEN:

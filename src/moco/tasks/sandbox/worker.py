@@ -15,6 +15,7 @@ import struct
 import subprocess
 import tempfile
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ START_SECONDS = 30.0
 GRACE_SECONDS = 5.0
 """How much later than the server the parent gives a job up."""
 _PREFIX = "moco-sandbox-"
+_FRESH_SECONDS = 60.0
+"""A home younger than this may not have been locked yet by whoever made it."""
 
 
 class WorkerDied(Exception):
@@ -43,7 +46,9 @@ class Worker:
 
     def __init__(self, level: Level, *, image: str = "") -> None:
         self.level = level
+        remove_abandoned(Path(tempfile.gettempdir()))
         self._home = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._held = _hold(self._home)
         try:
             started = launch(level, self._home, image=image)
             self._process = subprocess.Popen(
@@ -106,9 +111,10 @@ class Worker:
         return lines[-1] if lines[0].startswith("Traceback") else lines[0]
 
     def _remove_home(self) -> None:
-        with contextlib.suppress(OSError):
-            empty(str(self._home))
-            self._home.rmdir()
+        _remove(self._home)
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _send(self, data: bytes, deadline: float) -> None:
         assert self._process.stdin
@@ -138,6 +144,41 @@ class Worker:
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
+
+
+@lru_cache(maxsize=1)
+def remove_abandoned(folder: Path) -> None:
+    """Remove the homes of workers whose process was killed: they are old and nobody holds them. Once per process."""
+    for home in folder.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - home.stat().st_mtime < _FRESH_SECONDS:
+                continue
+            held = _hold(home)
+            if held is not None:
+                _remove(home)
+                os.close(held)
+
+
+def _hold(home: Path) -> int | None:
+    """Lock ``home`` for as long as this process lives; None where somebody has, or where there are no such locks."""
+    try:
+        import fcntl
+
+        fd = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
+    except (ImportError, OSError):
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def _remove(home: Path) -> None:
+    with contextlib.suppress(OSError):
+        empty(str(home))
+        home.rmdir()
 
 
 def _environment(level: Level) -> dict[str, str]:

@@ -9,14 +9,16 @@ import contextlib
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import confine, filters
+from .crowd import below, processes_of
 from .roles import Cell, enter, play_both, play_candidate, play_tests
 
 WARM = (
@@ -28,6 +30,12 @@ WARM = (
 
 _MOMENTS = 50
 """Milliseconds a child whose pipe was closed is given to end by itself, so that its end can be told."""
+ROOM = 64
+"""Threads and processes that a job may have, its own two and the sandbox's three among them."""
+ROOM_BESIDE_OTHERS = 256
+"""The same where the limit counts the user's other programs too, which may start threads of their own meanwhile."""
+WATCH_SECONDS = 0.02
+"""How often the threads and processes of a job are counted where no limit of the kernel binds."""
 
 
 def warm_up() -> None:
@@ -72,18 +80,35 @@ class Nursery:
             children = self._fork(json.loads(order), fds)
             for fd in fds:
                 os.close(fd)
+            crowded = self._settings["crowd"] == "watched" and self._crowded()
+            if crowded:  # all of them: who holds the pipe of the verdict would keep the supervisor waiting
+                _signal(children, signal.SIGKILL)
+                if not self._cell.filtered:
+                    end_all()
             patient = self._orders.recv(16) == b"gone"
             ended = [self._end(child, patient) for child in children]
             self._reap_orphans()
             for folder in self._cell.folders.values():
                 empty(folder)
             status = dict(zip(("tests", "candidate"), ended, strict=False))
-            self._orders.sendall(json.dumps({"ended": status}).encode())
+            self._orders.sendall(json.dumps({"ended": status, **({"why": "crowd"} if crowded else {})}).encode())
+
+    def _crowded(self) -> bool:
+        """Wait for the supervisor's next word, or until the job has more threads and processes than it may: then True."""
+        pause = WATCH_SECONDS
+        while not select.select([self._orders], [], [], pause)[0]:
+            began = time.monotonic()
+            if sum(below().values()) > ROOM:
+                return True
+            pause = max(WATCH_SECONDS, 10 * (time.monotonic() - began))  # a machine of many processes takes long to count
+        return False
 
     def _fork(self, order: dict[str, Any], fds: list[int]) -> list[int]:
         limits = order["limits"]
-        if self._settings["crowd"]:  # without a filter a program may start processes; the limit counts the user's, all of them
-            limits["NPROC"] = _processes_of(os.getuid() if self._cell.uid is None else self._cell.uid) + 64
+        if self._settings["crowd"] == "own":
+            limits["NPROC"] = ROOM
+        elif self._settings["crowd"] == "shared":  # the limit counts the user's threads, all of them
+            limits["NPROC"] = processes_of(os.getuid() if self._cell.uid is None else self._cell.uid) + ROOM_BESIDE_OTHERS
         part, verdict, *rest = fds
         if not order["apart"]:
             return [self._child("candidate", limits, [part, verdict], lambda: play_both(part, verdict))]
@@ -133,11 +158,25 @@ class Nursery:
         while True:
             try:
                 if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                    for pid in _children_of(os.getpid()):
-                        os.kill(pid, signal.SIGKILL)
+                    end_all()
                     os.waitpid(-1, 0)
             except ChildProcessError:
                 return
+
+
+def end_all() -> None:
+    """End every process below this one. First all are stopped, until none is new: else they start others as fast as they die."""
+    stopped: set[int] = set()
+    while new := below().keys() - stopped:
+        _signal(new, signal.SIGSTOP)
+        stopped |= new
+    _signal(stopped, signal.SIGKILL)
+
+
+def _signal(processes: Iterable[int], number: int) -> None:
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def empty(folder: str) -> None:
@@ -155,25 +194,3 @@ def empty(folder: str) -> None:
                 moved += 1
                 os.rename(inner.path, os.path.join(folder, f".moved-{moved}-{os.getpid()}"))
             os.rmdir(entry.path)
-
-
-def _children_of(parent: int) -> list[int]:
-    """Processes whose parent is ``parent``, from /proc."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:
-                if int(file.read().rpartition(")")[2].split()[1]) == parent:
-                    found.append(int(name))
-    return found
-
-
-def _processes_of(uid: int) -> int:
-    """Processes and threads of a user."""
-    count = 0
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError):
-                if os.stat(f"/proc/{name}").st_uid == uid:
-                    count += len(os.listdir(f"/proc/{name}/task"))
-    return count

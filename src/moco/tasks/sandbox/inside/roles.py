@@ -12,6 +12,7 @@ from typing import Any
 
 from . import candidate, confine, wire
 from .caller import Caller
+from .guard import Guard, Lie
 from .suite import Gone, Refused, Suite
 
 
@@ -95,7 +96,7 @@ def _judged_apart(given: dict[str, Any], incoming: int, outgoing: int) -> tuple[
 
 
 def play_both(job: int, verdict: int) -> None:
-    """One-process mode, the community's standard: solution and tests in one interpreter."""
+    """One-process mode, customary elsewhere: solution and tests in one interpreter, where who looks for the nonce finds it."""
     given = wire.receive(job)
     os.close(job)
     forget_ourselves()
@@ -105,12 +106,18 @@ def play_both(job: int, verdict: int) -> None:
 def _judged_together(given: dict[str, Any]) -> tuple[str, str]:
     try:
         suite = Suite(given["tests"], given["entry_point"])
+        guard = Guard(suite.imports)
         module = candidate.load(given["solution"])
     except Refused as error:
         return "refused", str(error)
     except candidate.Broken as error:
         return error.status, str(error)
-    names = {name: module.__dict__[name] for name in suite.names if name in module.__dict__}
-    if not names and not suite.entry_point:
-        names = {name: module.__dict__[name] for name in suite.shadows if name in module.__dict__}
-    return suite.run(names)
+    guard.restore()
+    found = [name for name in suite.names if name in module.__dict__]
+    if not found and not suite.entry_point:
+        found = [name for name in suite.shadows if name in module.__dict__]
+    try:
+        names = {name: guard.guarded(module.__dict__[name]) for name in found}
+    except Lie as error:
+        return "failed", str(error)
+    return suite.run(names, own_builtins=guard.builtins)

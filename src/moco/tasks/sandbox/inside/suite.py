@@ -11,6 +11,7 @@ import builtins
 import traceback
 import unittest
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from .candidate import describe
@@ -51,12 +52,18 @@ class Suite:
         own = functions | {n.name for n in tree.body if isinstance(n, ast.ClassDef)}
         self.names = sorted((used - own - set(dir(builtins))) | ({entry_point} if entry_point else set()))
         self.shadows = sorted(used & set(dir(builtins)))
+        self.imports = sorted(_imports(tree))
 
-    def run(self, names: Mapping[str, Any], gone: Callable[[], bool] = lambda: False) -> Verdict:
-        """The verdict on what ``names`` holds."""
+    def run(
+        self,
+        names: Mapping[str, Any],
+        gone: Callable[[], bool] = lambda: False,
+        own_builtins: Mapping[str, Any] = MappingProxyType(vars(builtins)),
+    ) -> Verdict:
+        """The verdict on what ``names`` holds; the tests see ``own_builtins``."""
         if self.entry_point and self.entry_point not in names:
             return "failed", f"the program does not define '{self.entry_point}'"
-        namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins, **names}
+        namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": dict(own_builtins), **names}
         try:
             exec(self._code, namespace)
             if self.has_check:
@@ -75,7 +82,7 @@ class Suite:
             return
         for value in list(namespace.values()):
             if isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == "tests":
-                for case in unittest.defaultTestLoader.loadTestsFromTestCase(value):
+                for case in unittest.TestLoader().loadTestsFromTestCase(value):
                     case.debug()
 
     def _located(self, error: BaseException) -> str:
@@ -84,3 +91,9 @@ class Suite:
             return describe(error)
         source = self.text.splitlines()[lines[-1] - 1].strip()
         return f"{describe(error)} at line {lines[-1]}: {source}"[:500]
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    """Names of the modules that the tests import anywhere."""
+    found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return found | {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module and not n.level}
