@@ -1,22 +1,27 @@
-"""Writes docs/methods.md and docs/tasks.md (from the registries) and docs/cli.md (from the commands); ``--check`` only compares.
+"""Writes docs/methods.md and docs/tasks.md (from the registries), docs/study-file.md and docs/cli.md; ``--check`` only compares.
 
 Run from anywhere: ``.venv/bin/python docs/generate.py``. Exit code 1 of ``--check`` means that a page is not up to date.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic import BaseModel
 
 from moco.cli.app import app
-from moco.cli.described import describe, method_class
+from moco.cli.described import attribute_docs, describe, method_class, type_name
 from moco.cli.new import skeleton
 from moco.collab import METHODS
+from moco.study.config import MemberConfig, MethodConfig, PromptConfig, SamplingConfig, StudyConfig, TaskConfig
+from moco.study.prompting import FewShotConfig
 from moco.tasks import TASKS
 from moco.tasks.catalogue import Entry
 
@@ -53,6 +58,8 @@ tasks:
   - {{name: gsm8k, data_dir: data/gsm8k, limit: 200}}
   - {{name: mmlu_redux, data_dir: data/mmlu_redux, variant: corrected}}
   - {{name: popqa, data_dir: moco/data, split: moco}}
+  - {{name: bbh, data_dir: data/bbh, prompt: {{few_shot: 3}}}}
+  - {{name: truthfulqa, data_dir: data/truthfulqa, variant: mc2}}
 ```
 
 **Splits.** Official splits are kept. Where there is only one part, dev is where sha256(id) mod 100 < 20; a group (the four
@@ -60,20 +67,43 @@ judgements of one question, its variants) is never cut, and equal questions stan
 a question it leaves dev. Of large training parts the records with the lowest sha256(id) are kept. `split: moco` takes the dev
 and test lists of a released file as they are.
 
+**Worked examples.** A task is asked as its section says; `few_shot` puts so many [worked examples](own-data.md#the-prompt) of dev before every
+question, of its own subtask (bbh), subject (mmlu_redux) or subset (agieval).
+
 **Records.** Options are lettered A, B, C by position and gold is a list of labels; the native label is in `meta`. A row that
 cannot be graded rightly (no gold, gold not among the options, an empty option, two equal options of which one is gold) is
 dropped, and a row that could be read rightly is mended; both are counted, with their ids, in the task's notes, which the
 manifest of a run keeps.
 
 """
+STUDY_HEAD = f"""\
+# The study file
+
+*This page is written by `{COMMAND}` from the classes that read the file.*
+
+Every key of a study and what it may hold; [A first study](first-study.md) explains them at an example. A value means what it
+says or is refused: unknown keys, keys given twice, values of another type and keys that do not go together end with exit code 2,
+the line and the remedy, before anything runs. `moco run STUDY --dry-run` checks a study and generates nothing. Any value can be
+changed on the command line by its path: `moco run study.yaml sampling.temperature=0 tasks.gsm8k.limit=20`.
+"""
+SECTIONS = (
+    ("", StudyConfig),
+    ("pool and aux", MemberConfig),
+    ("tasks", TaskConfig),
+    ("prompt of a task", PromptConfig),
+    ("worked examples of a prompt", FewShotConfig),
+    ("methods", MethodConfig),
+    ("sampling", SamplingConfig),
+)
 CLI_HEAD = f"""\
 # Commands
 
 *This page is written by `{COMMAND}` from the commands themselves; `moco COMMAND --help` prints the same.*
 
 Exit codes: 0 done; 1 a fault of moco or of a backend; 2 a fault of the command line, the study or the data; 3 a run that ended
-with failed items; 130 stopped by Ctrl-C. Errors go to stderr as what, where, why and remedy; `--debug`, anywhere on the line,
-adds the traceback. The cache is under `$MOCO_HOME` (default `~/.cache/moco`).
+with failed items; 130 stopped by Ctrl-C, 143 by SIGTERM (once: what is in flight is finished and saved; twice: at once); 141 when
+whoever reads the output went away. Errors go to stderr as what, where, why and remedy; `--debug`, anywhere on the line, adds the
+traceback. The cache is under `$MOCO_HOME` (default `~/.cache/moco`).
 """
 
 
@@ -172,6 +202,54 @@ def one_task(t: dict[str, Any]) -> Iterator[str]:
     yield from (f"- {note}" for note in t["notes"])
 
 
+def study_page() -> str:
+    """Every key of a study, section by section."""
+    lines = [STUDY_HEAD]
+    for title, model in SECTIONS:
+        lines += [f"## {title[0].upper()}{title[1:]}", ""] if title else []
+        lines += [
+            " ".join((model.__doc__ or "").split()).replace("``", "`"),
+            "",
+            "| key | values | default | meaning |",
+            "|---|---|---|---|",
+        ]
+        lines += [*keys_of(model), ""]
+    return "\n".join(lines)
+
+
+def keys_of(model: type[BaseModel]) -> Iterator[str]:
+    """A row per key; raises SystemExit for a key that says nothing of itself."""
+    meanings, hints = attribute_docs(model, BaseModel), typing.get_type_hints(model, include_extras=True)
+    for name, field in model.model_fields.items():
+        if name not in meanings:
+            raise SystemExit(f"{model.__name__}.{name} has no docstring")
+        default = field.get_default(call_default_factory=True)
+        plain = default is None or isinstance(default, BaseModel) or default in ("", {}, ())
+        shown = "must be given" if field.is_required() else "" if plain else f"`{json.dumps(default)}`"
+        meaning = meanings[name].replace("``", "`")
+        yield f"| `{name}` | {cell(values_of(hints[name]))} | {cell(shown)} | {cell(meaning)} |"
+
+
+def values_of(hint: Any) -> str:
+    """A type of a key as a user writes values of it in YAML."""
+    origin, arguments = typing.get_origin(hint), [a for a in typing.get_args(hint) if a is not type(None)]
+    if origin is typing.Annotated:
+        bounds = type_name(hint).removeprefix(type_name(arguments[0])).strip()
+        return f"{values_of(arguments[0])} {bounds}".strip()
+    if origin is typing.Literal:
+        return ", ".join(f"`{a}`" for a in arguments)
+    if origin is tuple:
+        return "a list of " + re.sub(r"^(a|an) (whole number|number)", r"\2s", values_of(arguments[0])).replace("text", "texts")
+    if origin is dict:
+        return "keys and values" if arguments[1] is Any else f"keys with {values_of(arguments[1])}"
+    if origin is not None:
+        return " or ".join(values_of(a) for a in arguments)
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        title = next(title for title, model in SECTIONS if model is hint)
+        return f"[{'entries' if title in ('pool and aux', 'tasks', 'methods') else 'keys'}](#{title.replace(' ', '-')})"
+    return {str: "text", int: "a whole number", float: "a number", bool: "`true`, `false`"}[hint]
+
+
 def cli_page() -> str:
     """Every command with its help."""
     root = typer.main.get_command(app)
@@ -205,6 +283,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "methods.md": methods_page(),
         DOCS / "tasks.md": tasks_page(),
+        DOCS / "study-file.md": study_page(),
         DOCS / "cli.md": cli_page(),
         DOCS / "own-method.md": own_method_page(),
     }

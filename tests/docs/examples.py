@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-GENERATED = ("cli.md", "methods.md", "tasks.md")
+GENERATED = ("cli.md", "methods.md", "study-file.md", "tasks.md")
 """Pages without examples of their own; their freshness is tested instead."""
 BLOCK = re.compile(r"(?:^<!-- docs: (?P<marks>.*?) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 
