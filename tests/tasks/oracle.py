@@ -411,8 +411,8 @@ HELD_OUT_EVERY: dict[str, Phrasing] = {
     "two lines": lambda c: f"Which leaves one possibility.\n{c.right}",
     "hoped": lambda c: f"I hope this helps! The answer again: {c.right}",
 }
-"""Written last, and first measured with 9,935 of 96,540 replies graded wrong (10.3 %), nearly all of two wordings of choices. One
-of the two (`the answer again:`) was mended since; the figures of docs/graders.md are the first ones."""
+"""Written last, and first measured with 9,935 of 96,540 replies graded wrong (10.3 %), nearly all of two wordings of choices.
+Both (`the answer again:`, `confident in`) are read since; docs/graders.md has both figures."""
 
 
 def held_out(case: Case) -> dict[str, Phrasing]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from moco.core.answering import KINDS, AnswerKind
 from moco.core.errors import ConfigError
@@ -46,8 +46,8 @@ def grade(kind: str, text: str, gold: str | list[str], spec: AnswerSpec) -> Grad
     Raises ConfigError for a kind nobody registered, and for one that no rule can grade.
     """
     known = KINDS.get(kind)
-    if isinstance(known, RuleGraded):
-        return known.grade(text, gold, spec)
+    if hasattr(known, "grade"):  # what isinstance would ask of the protocol, in a tenth of the time
+        return cast(RuleGraded, known).grade(text, gold, spec)
     if isinstance(known, Assessed):
         raise ConfigError(
             f"answers of kind '{kind}' are not graded by rule",

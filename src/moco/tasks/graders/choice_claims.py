@@ -133,9 +133,9 @@ def last_claim(body: str, labels: Labels, after: int) -> tuple[str, int] | None:
 def _behind_words(body: str, labels: Labels, after: int) -> tuple[str, int] | None:
     looked_at: list[tuple[str, int]] = []
     claim: tuple[str, int] | None = None
-    for m in reversed(list(_CLAIM.finditer(body, after))):
-        hit = read(body, m.end(), labels, texts=False)
-        if hit is None or (_LISTING.fullmatch(m[0]) and not _RIGHT_ONES.search(body, max(0, m.start() - 12), m.start())):
+    hits = [(m, hit) for m in _CLAIM.finditer(body, after) if (hit := read(body, m.end(), labels, texts=False))]
+    for m, hit in sorted(hits, key=lambda pair: -pair[1][1]):  # a label with its text ends behind what the text says
+        if _LISTING.fullmatch(m[0]) and not _RIGHT_ONES.search(body, max(0, m.start() - 12), m.start()):
             continue
         if not negated(body, m.start()) and not struck(body, m.end(), hit[1]):
             if not _NOUN_ALONE.fullmatch(m[0]) or not (_GOES_ON.match(body, hit[1]) or body.startswith("(", m.start() - 1)):

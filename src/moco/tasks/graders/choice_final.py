@@ -13,7 +13,7 @@ from moco.tasks.graders.choice_strikes import struck
 from moco.tasks.graders.options import Labels, lowered
 
 _SENTENCES = re.compile(r"(?<=[.!?…])[\"'*)]*\s+(?=\S)|\n+")
-_LETTER = re.compile(r"(?<![\w'’.°$\\^])(?<!\b[A-Za-z]\()(?:[A-Z]|\d)(?![\w'’°^%])(?![.,]\w)")
+_LETTER = re.compile(r"(?<![\w'’.°$~¬\\^])(?<!\b[A-Za-z]\()(?:[A-Z]|\d)(?![\w'’°^%])(?![.,]\w)")
 _CLAUSE_ENDS = re.compile(
     r"[)\]*\"'_`]*\s*(?:\Z|[.,;:!…—–(]|-\s|(?:here|to\s+me|then|because|since|as|for|instead|now|again|over|rather|too|more"
     r"|most|it\s+is)\b)",
@@ -29,7 +29,7 @@ _NOUN_BEFORE = re.compile(
     re.IGNORECASE,
 )
 CUT_OFF = re.compile(
-    r"(?:[-+*/=,(]|\b(?:and|or|the|of|is|a|an|that|to|in|which|with|as|we|for|are|because|so|if|by|it|can|be|has|have))\s*\Z"
+    r"(?:[-+=,(]|\b(?:and|or|the|of|is|a|an|that|to|in|which|with|as|we|for|are|because|so|if|by|it|can|be|has|have))\s*\Z"
 )
 """How a reply ends that ran into its limit of tokens."""
 _FIRST_PERSON = re.compile(r"\b(?:I|I['’][a-z]+|my|our|let['’]s)\b", re.IGNORECASE)

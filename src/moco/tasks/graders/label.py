@@ -16,6 +16,7 @@ from typing import Literal
 from moco.core.types import AnswerSpec, Key
 from moco.tasks.graders import multiple_choice, sequence
 from moco.tasks.graders.base import NOTHING, Found, Grade, braced, commitments, fold, readable, unwrap
+from moco.tasks.graders.kinds import ByRule
 from moco.tasks.graders.options import bounded, lowered
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
@@ -326,27 +327,11 @@ def canonical(gold: str | Sequence[str], spec: AnswerSpec) -> Key:
     return _join(members, words)
 
 
-class Label:
-    """The kind as voting and scoring use it."""
-
-    name = "label"
-    votable = True
-
-    def extract(self, text: str, spec: AnswerSpec) -> Key | None:
-        return find(text, spec).key
-
-    def same(self, a: Key, b: Key, spec: AnswerSpec) -> bool:
-        return a == b
-
-    def grade(self, text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
-        return grade(text, gold, spec)
-
-
-KIND = Label()
-
-
 def grade(text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
     """1 if the labels named are exactly the right ones; a list in ``gold`` is a set of right labels."""
     found = find(text, spec)
     right = found.key is not None and found.key == canonical(gold, spec)
     return Grade(float(right), found.key, found.rule, found.key is not None)
+
+
+KIND = ByRule("label", find, grade)

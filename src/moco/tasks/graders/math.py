@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from moco.core.types import AnswerSpec, Key
 from moco.tasks.graders import math_pool
 from moco.tasks.graders.base import Found, Grade, braced
+from moco.tasks.graders.kinds import ByRule
 from moco.tasks.graders.math_find import find as _find
 from moco.tasks.graders.math_text import normal, number, split_top, wordy
 
@@ -144,31 +146,6 @@ def _same_parts(one: tuple[str, list[str]], other: tuple[str, list[str]], tolera
     return True
 
 
-class Math:
-    """The kind as voting and scoring use it."""
-
-    name = "math"
-    votable = True
-    waits = True
-    """Comparing may wait for another process, so async code does it in a thread."""
-
-    def ready(self) -> None:
-        """Raises ConfigError where math-verify is missing: before a run, not in the middle of it."""
-        math_pool.ready()
-
-    def extract(self, text: str, spec: AnswerSpec) -> Key | None:
-        return find(text, spec).key
-
-    def same(self, a: Key, b: Key, spec: AnswerSpec) -> bool:
-        return same(a, b, spec.tolerance)
-
-    def grade(self, text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
-        return grade(text, gold, spec)
-
-
-KIND = Math()
-
-
 def grade(text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
     """1 if the expression is the same as one of ``gold``; a percentage also equals itself as a plain number and as a fraction."""
     found = find(text, spec)
@@ -185,3 +162,17 @@ def _percent(gold: Key, key: Key) -> bool:
         return False
     x, y = number(gold), number(key)
     return x is not None and y is not None and (x == 100 * y if gold.endswith("%") else 100 * x == y)
+
+
+@dataclass(eq=False)
+class Math(ByRule):
+    """The kind as voting and scoring use it. Comparing may wait for another process, so async code does it in a thread."""
+
+    waits: bool = True
+
+    def ready(self) -> None:
+        """Raises ConfigError where math-verify is missing: before a run, not in the middle of it."""
+        math_pool.ready()
+
+
+KIND = Math("math", find, grade, lambda a, b, spec: same(a, b, spec.tolerance))

@@ -17,6 +17,7 @@ from moco.tasks.graders.choice_claims import last_claim
 from moco.tasks.graders.choice_final import CUT_OFF
 from moco.tasks.graders.choice_read import HEDGE, read, says_something
 from moco.tasks.graders.choice_strikes import refuted, struck
+from moco.tasks.graders.kinds import ByRule
 from moco.tasks.graders.options import Labels, lowered, occurrences, texts_listed, without_restatement
 
 _TEXT_THEN_LABEL = re.compile(r"(?P<text>.+?)\s*\((?P<label>[^()\s]{1,4})\)\.?")
@@ -204,27 +205,11 @@ def canonical(gold: str | Sequence[str], spec: AnswerSpec) -> Key:
     return labels.join(indices)
 
 
-class MultipleChoice:
-    """The kind as voting and scoring use it."""
-
-    name = "multiple_choice"
-    votable = True
-
-    def extract(self, text: str, spec: AnswerSpec) -> Key | None:
-        return find(text, spec).key
-
-    def same(self, a: Key, b: Key, spec: AnswerSpec) -> bool:
-        return a == b
-
-    def grade(self, text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
-        return grade(text, gold, spec)
-
-
-KIND = MultipleChoice()
-
-
 def grade(text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
     """1 if the labels named are exactly the right ones; a list in ``gold`` is a set of right labels."""
     found = find(text, spec)
     right = found.key is not None and found.key == canonical(gold, spec)
     return Grade(float(right), found.key, found.rule, found.key is not None)
+
+
+KIND = ByRule("multiple_choice", find, grade)

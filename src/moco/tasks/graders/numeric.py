@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from moco.core.types import AnswerSpec, Key
 from moco.tasks.graders.base import NOTHING, Found, Grade, braced, commitments, fold, readable
+from moco.tasks.graders.kinds import ByRule
 from moco.tasks.graders.numeric_read import last_number, nothing_else, read
 from moco.tasks.graders.quantities import clean, quantities, value_of, word_number
 
@@ -82,24 +83,9 @@ def _same(a: Key, b: Key, tolerance: float | None) -> bool:
     return abs(x - y) <= type(x)(tolerance) * max(abs(x), abs(y))
 
 
-class Numeric:
-    """The kind as voting and scoring use it."""
-
-    name = "numeric"
-    votable = True
-
-    def extract(self, text: str, spec: AnswerSpec) -> Key | None:
-        return find(text, spec).key
-
-    def same(self, a: Key, b: Key, spec: AnswerSpec) -> bool:
-        """Equal values; '50%' and '50' are one answer, values within the record's relative tolerance too."""
-        return _same(a, b, spec.tolerance)
-
-    def grade(self, text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
-        return grade(text, gold, spec)
-
-
-KIND = Numeric()
+def equal(a: Key, b: Key, spec: AnswerSpec) -> bool:
+    """Equal values; '50%' and '50' are one answer, values within the record's relative tolerance too."""
+    return _same(a, b, spec.tolerance)
 
 
 def grade(text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
@@ -113,7 +99,7 @@ def grade(text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
 
 
 def _matches(key: Key, gold: Key, spec: AnswerSpec) -> bool:
-    if KIND.same(key, gold, spec):
+    if equal(key, gold, spec):
         return True
     if key.endswith("%") == gold.endswith("%"):
         return False
@@ -121,3 +107,6 @@ def _matches(key: Key, gold: Key, spec: AnswerSpec) -> bool:
     if x is None or y is None:
         return False
     return x == 100 * y if key.endswith("%") else 100 * x == y
+
+
+KIND = ByRule("numeric", find, grade, equal)

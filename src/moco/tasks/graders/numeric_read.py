@@ -33,11 +33,16 @@ _BESIDES = re.compile(
     r"(?:in|within|over|after|during|across|by\s+the\s+end\s+of)\s+(?:(?:the|a|an|each|every|all)\s+)?(?:\w+\s+)?$", re.IGNORECASE
 )
 _COMPLETED = re.compile(
-    r"\b(?:finish|complet|done|read|reach|paint|fill|empt|arriv|tak|took|build|built|dig|dug|meet|typ|solv|eat|ate|walk|run"
-    r"|cover)\w*\b",
+    r"\b(?:finish|complet|done|read|reach|paint|fill|empt|arriv|tak|took|build|built|dig|dug|meet|typ|solv|eat|ate|walk|run)\w*\b",
     re.IGNORECASE,
 )
 """Verbs whose time is more likely asked for than what was done."""
+_TURNS = re.compile(r"\b(?:but|so|thus|hence|therefore)\b", re.IGNORECASE)
+_TAKES = re.compile(
+    r"\b(?:takes?|took|needs?)\s+(?:(?!\d)\w+\s+){0,2}(\d[\d.,]*\s*(?:seconds?|minutes?|min|hours?|days?|weeks?|months?|years?))\b"
+    r"(?=\s+(?:to|for)\b)",
+    re.IGNORECASE,
+)
 _WHERE = re.compile(r",?\s+(?:at|when|where|for)\s+[a-z]\s*=\s*-?[\d./]+\s*$")
 _GOES_ON = re.compile(r"\b(?:so|thus|hence|therefore|wait|no|actually|sorry|final|total)\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<=\w[.!?])\s+(?=[A-Z*$])")
@@ -120,6 +125,11 @@ def _main(line: str) -> str:
             return bold[0]
     if line.count("$") + line.count("€") + line.count("£") == 1 and "=" not in line and (paid := _PAID_FOR.search(line)):
         return _FIRST_AMOUNT.match(paid[0])[0]  # type: ignore[index]
+    if "=" not in line and (taken := _TAKES.search(line)):
+        return taken[1]
+    reason = _REASON.search(line)
+    if reason and quantities(line[: reason.start()]) and not _TURNS.search(line, reason.end()):
+        line = line[: reason.start()]
     for aside in (_IN_PARENTHESES, _COMPARED, _TRAILING, _AFTERWARDS, _WHERE, *((_BESIDE,) if _THERE.search(line) else ())):
         rest = aside.sub(" ", line)
         if rest != line and quantities(rest):
@@ -141,8 +151,12 @@ def _last(line: str, result: str | None = None) -> str | None:
     sides = _EQUALS.split(line)
     if len(sides) == 2:
         left = quantities(sides[0])
-        if len(left) == 1 and _is_expression(sides[1], quantities(sides[1])):
+        right = quantities(sides[1])
+        if len(left) == 1 and _is_expression(sides[1], right):
             return left[0].key
+        beside = [_ADJUNCT.search(sides[1], max(0, q.start - 30), q.start) for q in right[1:]]
+        if beside and all(beside) and right[0].key is not None:
+            return right[0].key
     if len(found) > 1 and _YEAR.search(line[: found[-1].start]) and re.fullmatch("(?:19|20)[0-9]{2}", found[-1].key or ""):
         return found[-2].key
     if len(found) > 1 and "=" not in line:

@@ -111,10 +111,10 @@ def _joined(a: str, b: str) -> bool:
 def starts_with_text(body: str, start: int, labels: Labels) -> tuple[int, int] | None:
     """The option whose text stands at ``start`` (the longest), with its end; None if none does or two are alike."""
     best: list[int] = []
-    reach = 0
+    reach, first = 0, lowered(body[start : start + 1])
     for i, text in enumerate(labels.texts):
         if (
-            text
+            text[:1] == first != ""
             and len(text) >= reach
             and lowered(body[start : start + len(text)]) == text
             and bounded(body, start, start + len(text))

@@ -19,7 +19,7 @@ _SENTENCE_END = re.compile(r"(?<=\w)[.!?](?=\s|$)")
 _SAID_AFTER = re.compile(r"(?<=[\w)\]}>])[.!](?=\s+[A-Z])")
 """Where a list of words ends and the reply goes on with another sentence."""
 _TAIL = re.compile(rf"(?:[{re.escape(_BRACKETS)}][ ]?)+(?=[.`\"'*]*$)")
-_SAID = re.compile(r"\b(?:is|are|be|with)\s+[`\"'*]*$", re.IGNORECASE)
+_SAID = re.compile(r"\b(?:is|are|be|with|by)\s+[`\"'*]*$", re.IGNORECASE)
 _LIST_SAID = re.compile(r"(?:so|the|in|sorted|thus|therefore)\b[^,]*\b(?:is|are)\s+(?=[\w-]+,)", re.IGNORECASE)
 _RUN = re.compile(rf"(?<=\w\s)[{re.escape(_BRACKETS)}](?:\s*[{re.escape(_BRACKETS)}])+(?=\s+[a-z])")
 """Brackets among words: 'so we need } ) to close it'."""

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from moco.core.types import AnswerSpec, Key
 from moco.tasks.graders.base import NOTHING, Found, Grade, braced, commitments, fold, readable, unwrap
+from moco.tasks.graders.kinds import ByRule
 
 _ABBREVIATION = re.compile(r"(?<![^\W_])([^\W\d_])\.(?=[^\W\d_]\.|[^\W\d_]\b|\s|$)")
 _APOSTROPHE = re.compile(r"['’ʼ`´]")
@@ -98,27 +99,6 @@ def _key(raw: str) -> Key | None:
     return key if any(c.isalnum() for c in key) else None
 
 
-class ShortText:
-    """The kind as voting and scoring use it."""
-
-    name = "short_text"
-    votable = True
-    metrics = ("em", "contains", "f1")
-
-    def extract(self, text: str, spec: AnswerSpec) -> Key | None:
-        return find(text, spec).key
-
-    def same(self, a: Key, b: Key, spec: AnswerSpec) -> bool:
-        """Equal after normalisation; containment is no equivalence, so it counts against a gold answer only."""
-        return a == b
-
-    def grade(self, text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
-        return grade(text, gold, spec)
-
-
-KIND = ShortText()
-
-
 def grade(text: str, gold: str | Sequence[str], spec: AnswerSpec) -> Grade:
     """1 if the answer equals or contains an alias; ``metrics`` hold em, contains and f1 (the best over aliases).
 
@@ -171,3 +151,7 @@ def f1(key: Key, gold: Key) -> float:
         return 0.0
     precision, recall = common / len(mine), common / len(theirs)
     return 2 * precision * recall / (precision + recall)
+
+
+KIND = ByRule("short_text", find, grade, metrics=("em", "contains", "f1"))
+"""Containment is no equivalence of answers, so it counts against a gold answer only."""
