@@ -27,7 +27,8 @@ class ScriptedModel:
     """Says ``reply``, or what ``reply(request)`` returns; every request is kept in ``requests``, in order.
 
     A reply that is text gets usage in words, one call. An exception raised by ``reply`` is the model's failure. ``reward``
-    (request and text to a number) and ``embed`` (a text to numbers) give it the capabilities REWARD and EMBED.
+    (request and text to a number) and ``embed`` (a text to numbers) give it the capabilities REWARD and EMBED. With ``logprobs``
+    it has LOGPROBS too: its replies are then Completions with ``logprobs``, one number <= 0 per token.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class ScriptedModel:
         fingerprint: str | None = None,
         reward: Callable[[Request, str], float] | None = None,
         embed: Callable[[str], Sequence[float]] | None = None,
+        logprobs: bool = False,
     ) -> None:
-        self.name, self.reply, self._reward, self._embed = name, reply, reward, embed
+        self.name, self.reply, self._reward, self._embed, self.logprobs = name, reply, reward, embed, logprobs
         self.requests: list[Request] = []
         self.counters = Counters()
-        more = [name for name, given in (("REWARD", reward), ("EMBED", embed)) if given is not None]
+        given = (("REWARD", reward is not None), ("EMBED", embed is not None), ("LOGPROBS", logprobs))
+        more = [name for name, has in given if has]
         self.capabilities = Capabilities(frozenset({"TEXT", "PREFIX", "RAW", "IDS", *more}))
         self._fingerprint = fingerprint or digest("scripted", name)
 
@@ -54,10 +57,13 @@ class ScriptedModel:
         return store_key(self.fingerprint, "scripted", canonical_prompt(request), request)
 
     async def generate(self, request: Request) -> Completion:
-        """The scripted reply as a Completion."""
+        """The scripted reply as a Completion; raises ConfigError for one without the log-probabilities it was said to have."""
         self.requests.append(request)
         self.counters.generated += 1
         said = self.reply if isinstance(self.reply, str) else self.reply(request)
+        if self.logprobs and not (isinstance(said, Completion) and said.logprobs):
+            remedy = "reply with moco.Completion(text, logprobs=(-0.1, ...))"
+            raise ConfigError(f"scripted model '{self.name}' gave no log-probabilities", remedy=remedy)
         if isinstance(said, Completion):
             return said
         return Completion(said, usage=Usage(_words(request), len(said.split()), 1))

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from moco.collab.method import Method, load_method, state_types
+from moco.collab.contract import check_learned
+from moco.collab.faults import blamed
+from moco.collab.method import Method, load_method, option_types, state_types
 from moco.collab.model import Collaboration, Team
 from moco.collab.run import Example, Progress, Run, silent
 from moco.collab.state import from_json, load_state, save_state, to_json
@@ -26,14 +28,18 @@ class Fitted:
     def __init__(self, method: Method, pool: Pool, log: list[dict[str, Any]] | None = None) -> None:
         self.method, self.pool, self.log = method, pool, log or []
 
+    def __repr__(self) -> str:
+        return f"Fitted({self.method!r}, {self.pool!r})"
+
     def as_model(self, name: str = "") -> Team:
         """The collaboration as a Model behind the pool's store, called ``name`` (default: the method's name).
 
         Its answers are kept under the key of what the method made: a collaboration's own, a merged model's, a group's.
         Raises PoolError where the pool does not fit the method.
         """
-        self.method.check(self.pool)
-        model = self.method.as_model(self.pool)
+        with blamed(self.method):
+            self.method.check(self.pool)
+            model = self.method.as_model(self.pool)
         while isinstance(model, CachedModel):
             model = model.model  # it may be a member itself: only the team around it gets the name
         called = name or self.method.info.name
@@ -43,19 +49,21 @@ class Fitted:
         team.name = called
         return team
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write what is needed to answer again with the same pool."""
+        folder = Path(folder)
         save_state(self.method.state, folder)
         about = {"method": self.method.info.name, "options": self.method.options, "members": self.pool.names, "log": self.log}
         text = json.dumps(to_json(about), indent=2, sort_keys=True, allow_nan=False)
         (folder / "method.json").write_text(text, encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, pool: Pool, reference: str = "") -> Fitted:
+    def load(cls, folder: str | Path, pool: Pool, reference: str = "") -> Fitted:
         """The collaboration saved in ``folder`` over ``pool``; raises DataError where they do not belong together.
 
         ``reference`` is how the method is found when it is a file of the user's own.
         """
+        folder = Path(folder)
         try:
             about = from_json(json.loads((folder / "method.json").read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
@@ -122,7 +130,8 @@ async def fit(
     """
     sampling = sampling or Sampling()
     view = pool.with_roles(roles) if roles else pool
-    method.check(view)
+    with blamed(method):
+        method.check(view)
     clone, run = method.clone(), Run(seed, sampling, progress, pool.store)
     helpers, left_out = Helpers.of(view.aux, seed=seed), list[str]()
     dev = examples(task, sampling, seed, dev_limit, helpers) if task is not None else []
@@ -139,7 +148,10 @@ async def fit(
         )
     if method.info.fit != "never" and dev:
         try:
-            await clone.fit(view, dev, run)
+            before = dict(vars(clone))
+            with blamed(clone):
+                await clone.fit(view, dev, run)
+            check_learned(clone, before, {*option_types(type(clone)), *state_types(type(clone))})
         finally:
             await run.close()
     return Fitted(clone, view, run.log)

@@ -7,21 +7,17 @@ Options are the annotated attributes of the class, validated strictly; attribute
 from __future__ import annotations
 
 import copy
-import functools
-import hashlib
-import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import pydantic
 
+from moco.collab.contract import check_class, check_registration, check_roles, defines_fit, no_option
 from moco.core.errors import ConfigError, MethodError, PoolError, did_you_mean
 from moco.core.query import Query
 from moco.core.registry import Registry, is_file_reference, load_file
-from moco.core.seeds import digest
 from moco.core.types import Answer
 from moco.models.pool import Pool
 from moco.models.protocol import Model
@@ -32,8 +28,6 @@ if TYPE_CHECKING:
 
 Level = Literal["baseline", "routing", "text", "logit", "weight"]
 Fit = Literal["never", "optional", "required"]
-KITS = ("tasks", "search", "weights", "training", "decoding", "discussion", "routers")
-"""Rooms whose code decides what a collaboration answers."""
 PRESETS = ("default", "paper", "moco")
 PRESET_ALIASES = {"variant": "moco", "upstream": "moco", "seed": "moco", "moco-released": "moco"}
 
@@ -48,6 +42,7 @@ class MethodInfo:
     fit: Fit = "never"
     members: tuple[int, int | None] = (1, None)
     roles: Mapping[str, int] = field(default_factory=dict)
+    """Roles it knows, with how many members must play them: 1, or 0 where somebody may."""
     needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
     greedy: bool = False
     """Whether the answer does not depend on draw and seed at temperature 0."""
@@ -72,7 +67,8 @@ class Method:
         known = option_types(type(self))
         for name in merged:
             if name not in known:
-                raise ConfigError(f"unknown option '{name}'", where=self.info.name, remedy=did_you_mean(name, known))
+                remedy = no_option(type(self), name, known)
+                raise ConfigError(f"unknown option '{name}'", where=self.info.name, remedy=remedy)
         try:
             validated = _option_model(type(self)).model_validate(merged)
         except pydantic.ValidationError as error:
@@ -84,6 +80,13 @@ class Method:
             ) from error
         for name in known:
             setattr(self, name, getattr(validated, name))
+
+    def __repr__(self) -> str:
+        """The name and the options that are not the defaults."""
+        defaults = option_defaults(type(self))
+        values = {name: getattr(self, name) for name in defaults}
+        changed = [f"{name}={value!r}" for name, value in values.items() if value != defaults[name]]
+        return f"{type(self).__name__}({', '.join(changed)})"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -107,10 +110,13 @@ class Method:
             wanted = f"{low} or more" if high is None else str(low) if low == high else f"{low} to {high}"
             remedy = "name the members with members: [...]" if len(pool) > low else "add members to the pool"
             raise PoolError(f"{self.info.name} takes {wanted} members, the pool has {len(pool)}", remedy=remedy)
-        for role in self.info.roles:
-            pool.role(role)
+        check_roles(self, pool.cast)
+        for role, least in self.info.roles.items():
+            if least:
+                pool.role(role)
         for whom, needed in self.info.needs.items():
-            for member in pool if whom == "*" else [pool.role(whom)]:
+            playing = pool if whom == "*" else [cast] if (cast := pool.plays(whom)) is not None else []
+            for member in playing:
                 missing = sorted(n for n in needed if n not in member.model.capabilities)
                 if missing:
                     raise PoolError(
@@ -146,7 +152,11 @@ class Method:
         return Collaboration(self, pool)
 
 
-METHODS: Registry[type[Method]] = Registry("method", "moco.methods")
+def _registered(thing: Any) -> str:
+    return thing.info.name if isinstance(thing, type) and issubclass(thing, Method) and "info" in vars(thing) else ""
+
+
+METHODS: Registry[type[Method]] = Registry("method", "moco.methods", named=_registered)
 M = TypeVar("M", bound=type[Method])
 
 
@@ -155,17 +165,27 @@ def register(
     *,
     level: Level,
     paper: str | None = None,
-    fit: Fit = "never",
+    fit: Fit | None = None,
     members: tuple[int, int | None] = (1, None),
     roles: Mapping[str, int] | None = None,
     needs: Mapping[str, set[str] | frozenset[str]] | None = None,
     greedy: bool = False,
 ) -> Callable[[M], M]:
-    """Register a method class under ``name``. ``needs`` maps a role (or "*") to capabilities."""
+    """Register a method class under ``name``.
+
+    ``fit`` says whether it learns from dev; left out, it is "optional" for a class that defines `fit`, else "never". ``roles``
+    are those it casts, with 1 where a member must play it and 0 where one may. ``needs`` maps a role (or "*") to capabilities.
+    Raises ConfigError for what cannot be meant: see `moco.collab.contract`.
+    """
 
     def decorate(cls: M) -> M:
-        frozen = {role: frozenset(caps) for role, caps in (needs or {}).items()}
-        cls.info = MethodInfo(name, level, paper, fit, members, dict(roles or {}), frozen, greedy)
+        check_class(cls, name, Method)
+        given: Mapping[str, Any] = needs or {}
+        frozen = {who: frozenset([caps] if isinstance(caps, str) else caps) for who, caps in given.items()}
+        learns: Fit = fit if fit is not None else "optional" if defines_fit(cls, Method) else "never"
+        info = MethodInfo(name, level, paper, learns, members, dict(roles or {}), frozen, greedy)
+        check_registration(cls, info, Method, typing.get_args(Level))
+        cls.info = info
         METHODS.add(name, cls)
         return cls
 
@@ -199,21 +219,6 @@ def state_types(cls: type[Method]) -> dict[str, Any]:
 def option_defaults(cls: type[Method]) -> dict[str, Any]:
     """Default of each option; ``...`` where it must be given."""
     return {n: getattr(cls, n, ...) for n in option_types(cls)}
-
-
-def source_hash(cls: type[Method]) -> str:
-    """Hash of the file a method is written in and of the kits it is built from: another code is another collaboration."""
-    path = inspect.getsourcefile(cls)
-    own = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else cls.__qualname__
-    return digest("source", own, kits_hash())
-
-
-@functools.cache
-def kits_hash() -> str:
-    """Hash of the source of the kits and graders: their fixed texts and rules decide answers as much as a method's file does."""
-    package = Path(__file__).parents[1]
-    files = sorted(path for room in KITS for path in (package / room).rglob("*.py"))
-    return digest("kits", [[p.relative_to(package).as_posix(), hashlib.sha256(p.read_bytes()).hexdigest()] for p in files])
 
 
 def _annotations(cls: type[Method]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from dataclasses import replace
 from functools import cached_property
 
 import moco._version as version
-from moco.collab.method import Method, source_hash
+from moco.collab.faults import blamed
+from moco.collab.method import Method
+from moco.collab.source import source_hash
 from moco.collab.state import state_digest
 from moco.core.errors import MethodError
 from moco.core.query import Query
@@ -65,7 +67,8 @@ class Collaboration:
             content = self.key(request).content
             request = request.but(seed=None, study_seed=derive(request.seed, content))
         query, recorder = Query.of(request), Recorder()
-        answer = await self.method.answer(query, self.pool.bind(query, recorder))
+        with blamed(self.method):
+            answer = await self.method.answer(query, self.pool.bind(query, recorder))
         if not isinstance(answer, Answer):
             raise MethodError(
                 f"{self.method.info.name}.answer returned a {type(answer).__name__}", remedy="return moco.Answer(text=...)"

@@ -80,9 +80,7 @@ class Fatal(BackendError):
 
 
 class CacheError(MocoError):
-    """The store cannot be opened, read or written."""
-
-    exit_code = 1
+    """The store cannot be opened, read or written: a matter of the disk and its rights."""
 
 
 class NotStored(CacheError):
@@ -94,9 +92,13 @@ class SandboxError(MocoError):
 
 
 class MethodError(MocoError):
-    """A method broke its contract."""
+    """A method broke its contract: whoever wrote it repairs it."""
 
-    exit_code = 1
+
+def in_a_line(error: BaseException) -> str:
+    """Kind and first line of an exception that is none of ours, for a message."""
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0] if said else '(no message)'}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

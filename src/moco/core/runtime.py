@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -42,7 +43,10 @@ class Runtime:
         loop.run_forever()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run ``work`` on the loop and wait. Ctrl-C cancels it, waits until it has put its things away, and is raised on."""
+        """Run ``work`` on the loop and wait. Ctrl-C cancels it, waits until it has put its things away, and is raised on.
+
+        Ctrl-C once more does not wait.
+        """
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("moco's synchronous API was called from inside a method; await the async variant there")
@@ -51,7 +55,8 @@ class Runtime:
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
-            concurrent.futures.wait([future], timeout=30)
+            with contextlib.suppress(KeyboardInterrupt):  # asked twice: it is not waited for any longer
+                concurrent.futures.wait([future], timeout=30)
             raise
 
     async def bridge(self, work: Coroutine[Any, Any, T]) -> T:

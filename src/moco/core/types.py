@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -33,6 +34,17 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        whole, real = numbers.Integral, numbers.Real
+        for name, kind in (("max_tokens", whole), ("temperature", real), ("top_p", real), ("top_k", whole), ("min_p", real)):
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                remedy = f"give a {'whole number' if kind is whole else 'number'}"
+                raise ConfigError(f"{name} is {value!r}", where="sampling", remedy=remedy)
+        stop: Any = self.stop
+        if isinstance(stop, str):  # one text, not its letters
+            stop = (stop,)
+        if not isinstance(stop, list | tuple) or not all(isinstance(s, str) and s for s in stop):
+            raise ConfigError(f"stop is {self.stop!r}", where="sampling", remedy="give a text, or a list of texts")
         if self.max_tokens < 1:
             raise ConfigError(f"max_tokens is {self.max_tokens}", where="sampling", remedy="give at least 1")
         if not 0 <= self.temperature < float("inf"):
@@ -41,7 +53,7 @@ class Sampling:
             raise ConfigError(f"top_p is {self.top_p}", where="sampling", remedy="give more than 0 and at most 1")
         if self.top_k < 0 or not 0 <= self.min_p <= 1:
             raise ConfigError("top_k or min_p is out of range", where="sampling", remedy="top_k >= 0, 0 <= min_p <= 1")
-        object.__setattr__(self, "stop", tuple(self.stop))
+        object.__setattr__(self, "stop", tuple(stop))
 
     def but(self, **changes: Any) -> Sampling:
         """A copy with ``changes``; None leaves a field as it is.

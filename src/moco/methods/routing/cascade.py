@@ -41,6 +41,7 @@ from moco.routers import (
     held_out,
     learn_scorer,
     quantile_threshold,
+    scale_of,
     search_chain,
     tells_itself,
 )
@@ -283,7 +284,8 @@ class Cascade(Method):
             if accepted:
                 break
         assert spoke is not None
-        reason = {"steps": steps, "stage": len(steps) - 1, "fallback": not steps[-1]["accepted"]}
+        signal = {"signal": self.confidence, "scale": scale_of(self.confidence)}
+        reason = {**signal, "steps": steps, "stage": len(steps) - 1, "fallback": not steps[-1]["accepted"]}
         return answer_of(spoke[1], confidence=spoke[2], reason=reason)
 
     async def stages(self, query: Query, pool: Pool) -> Sequence[Stage]:

@@ -42,7 +42,12 @@ from moco.routers import (
 )
 
 HeadName = Literal["knn", "logistic", "mf", "sw", "mlp", "elo", "lm_sft", "lm_score", "bert"]
-BELONGS = {"neighbours": "knn", "strength": "logistic", "penalty": "mlp", "learning_rate": "mf", "factors": "mf"}
+BELONGS = {
+    **dict.fromkeys(("neighbours", "weighted"), "knn"),
+    "strength": "logistic",
+    "penalty": "mlp",
+    **dict.fromkeys(("learning_rate", "factors", "epochs"), "mf"),
+}
 """Options of one head alone."""
 SLACK = 0.1
 """How far a calibrated share may miss before the fit warns of it."""
@@ -129,7 +134,7 @@ class TrainedRouter(Method):
                 remedy=f"use one of {', '.join(HEADS)}",
             )
         for option, head in BELONGS.items():
-            if getattr(self, option) is not None and head != self.head:
+            if getattr(self, option) != getattr(type(self), option) and head != self.head:
                 raise ConfigError(
                     f"{option} belongs to head {head}", where=f"trained_router.{option}", remedy=f"set head: {head}, or drop it"
                 )

@@ -174,6 +174,12 @@ class KnowledgeCard(Method):
         if self.factuality == "nli":
             self.classifiers(pool)
 
+    def compatible(self, pool: Pool) -> None:
+        """The claim classifiers are there, or are fetched now."""
+        if self.factuality == "nli":
+            for model in self.classifiers(pool).values():
+                _ = model.fingerprint
+
     async def fit(self, pool: Pool, dev: Examples, run: Run) -> None:
         if self.main is None:
             self.ranking_ = await rank_on_dev(pool, dev, run)

@@ -19,7 +19,7 @@ from moco.core.types import Answer, Draft
 from moco.discussion import Ranking, answer_of, rank_on_dev
 from moco.discussion.aggregation import COMBINE, FIELDS, reading
 from moco.discussion.comparisons import Orders, Policy, bubble, rank_all
-from moco.discussion.fusing import generated
+from moco.discussion.fusing import fuser_of, generated
 from moco.discussion.gathering import OnFailure, gather, within
 from moco.discussion.judging import shuffled
 from moco.discussion.rankers import COMPARE, Manner, Paired, Prompted, Ranker, lessons
@@ -44,7 +44,7 @@ Final answer:""",
 AUX = "aux.judge"
 
 
-@register("llm_blender", level="text", paper="arXiv:2306.02561", fit="optional")
+@register("llm_blender", level="text", paper="arXiv:2306.02561", fit="optional", roles={"judge": 0, "fuser": 0})
 class LlmBlender(Method):
     """Candidates are ranked by pairwise comparison in both orders; the best top_k are fused, or the best one stands."""
 
@@ -154,6 +154,13 @@ class LlmBlender(Method):
                 if "SCORE" not in member.model.capabilities:
                     what = f"llm_blender needs SCORE of '{member.name}', which may be the judge"
                     raise PoolError(what, remedy="set verdict: hard, or name a local judge")
+
+    def compatible(self, pool: Pool) -> None:
+        """The published checkpoints are there, or are fetched now."""
+        if self.ranker == "pairrm":
+            _ = self.encoder(pool).fingerprint
+        if self.fuser == "gen_fuser":
+            _ = fuser_of(pool, self.fuser_model).fingerprint
 
     async def fit(self, pool: Pool, dev: Examples, run: Run) -> None:
         self.ranking_ = await rank_on_dev(pool, dev, run)

@@ -33,7 +33,7 @@ combine their answers into one better answer of your own. Their answers:
 )
 
 
-@register("mixture_of_agents", level="text", paper="arXiv:2406.04692", fit="optional")
+@register("mixture_of_agents", level="text", paper="arXiv:2406.04692", fit="optional", roles={"aggregator": 0})
 class MixtureOfAgents(Method):
     """Layers of proposers who read the layer before, then one aggregator who reads the last layer and answers."""
 
