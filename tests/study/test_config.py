@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from moco.collab import Method, register
+from moco.collab import METHODS, Method, register
 from moco.core.errors import ConfigError, MocoError, PoolError
 from moco.core.types import Sampling
 from moco.models.store import Store
@@ -368,7 +368,10 @@ def test_a_fault_inside_a_nested_collaboration_names_its_key(old: str, new: str,
 
 
 def test_a_member_that_must_be_fitted_names_its_data() -> None:
-    register("needs_dev_of_the_tests", level="text", fit="required")(type("NeedsDev", (Method,), {}))
+    trained = METHODS.get("greedy_soup")
+    register("needs_dev_of_the_tests", level="text", fit="required")(
+        type("NeedsDev", (Method,), {"fit": trained.fit, "answer": METHODS.get("single").answer})
+    )
     text = NESTED.replace("majority_vote", "needs_dev_of_the_tests").replace(", fit_on: playground/math", "")
     with pytest.raises(ConfigError, match=r"pool\[2\].*must be fitted.*fit_on"):
         Study.from_yaml(text).check()

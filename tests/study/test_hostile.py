@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from moco.core.errors import DataError
+from moco.core.errors import ConfigError, DataError
 from moco.models.store import Store
 from moco.study import Study, cell
 from moco.study.folder import LOCK, held, of_the_disk
@@ -148,9 +148,12 @@ def test_a_folder_of_another_study_is_run_beside_it(study: Study, tmp_path: Path
     study.run(out, store=store)
     before, cells = results(out), set(os.listdir(out / "cells"))
     other = Study.from_yaml(STUDY.replace("DATA", str(tmp_path / "toy.jsonl")).replace("[0]", "[5]"))
-    other.run(out, store=store)
+    with pytest.raises(ConfigError, match=r"another study.*seeds: \[0\] is now \[5\].*-o"):
+        other.run(out, store=store)
+    assert results(out) == before
+    other.run(out, store=store, changed=True)
     assert results(out) != before and cells < set(os.listdir(out / "cells"))
-    study.run(out, store=store)
+    study.run(out, store=store, changed=True)
     assert results(out) == before, "what was finished of the first study is still there"
 
 
@@ -180,6 +183,11 @@ DAMAGES: dict[str, Damage] = {
     "no answers": lambda folder: (folder / "answers.jsonl").unlink(),
     "no transcripts": lambda folder: (folder / "transcripts.jsonl").unlink(),
     "no summary": lambda folder: (folder / "summary.json").unlink(),
+    "an empty summary": lambda folder: (folder / "summary.json").write_text(""),
+    "an odd summary": lambda folder: (folder / "summary.json").write_text("[1]"),
+    "a line that is no object": lambda folder: (folder / "answers.jsonl").write_text("3\n"),
+    "a line of other fields": lambda folder: (folder / "answers.jsonl").write_text('{"id": "q1", "colour": "red"}\n'),
+    "odd times": lambda folder: (folder.parents[1] / "timing.json").write_text("{}"),
 }
 
 

@@ -208,11 +208,60 @@ def test_holm_rejects_as_the_step_down_procedure(values: list[float], alpha: flo
 
 def test_share_won_is_scipys_and_states_ties() -> None:
     share = s.share_won([0.1] * 61 + [-0.1] * 35 + [0.0] * 4)
-    law = stats.binomtest(61, 100, 0.5)
-    bounds = law.proportion_ci(0.95, method="exact")
+    bounds, law = stats.binomtest(61, 100).proportion_ci(0.95, method="exact"), stats.binomtest(61, 96, 0.5)
     assert (share.won, share.n, share.share, share.ties) == (61, 100, 0.61, 4)
     assert (share.low, share.high, share.p) == pytest.approx((bounds.low, bounds.high, law.pvalue))
-    assert share.p == pytest.approx(0.0352, abs=1e-4)
+    assert share.p == pytest.approx(0.0103, abs=1e-4), "the sign test: 61 of 96, ties say nothing"
+
+
+def test_ties_are_no_losses() -> None:
+    tied = s.share_won([0.0] * 8 + [0.1, -0.1])
+    assert (tied.won, tied.n, tied.ties, tied.p) == (1, 10, 8, 1.0)
+    assert s.share_won([0.0] * 10).p == 1.0
+    assert s.share_won([0.1] * 6 + [0.0] * 30).p == pytest.approx(2 * 0.5**6)
+
+
+def test_the_interval_of_a_difference_has_a_width_without_a_pair_that_differs() -> None:
+    z2 = stats.norm.ppf(0.975) ** 2
+    same = s.paired([1] * 12 + [0] * 8, [1] * 12 + [0] * 8)
+    assert (same.difference, same.ties) == (0, 20)
+    assert (same.low, same.high) == pytest.approx((-z2 / (20 + z2), z2 / (20 + z2))), "Tango's, with no discordant pair"
+    every = s.paired([1] * 20, [0] * 20)
+    assert every.high == 1 and every.low < 0.9
+    graded = s.paired([0.5] * 20, [0.5] * 20)
+    assert graded.low == -graded.high < -0.1 and graded.difference == 0
+    assert s.paired([0.5] * 200, [0.5] * 200).high < graded.high
+    assert (s.paired([3.0], [3.0]).low, s.paired([3.0], [3.0]).high) == (0, 0), "a reward whose range nobody knows"
+
+
+def test_the_interval_of_a_difference_solves_the_score_equation() -> None:
+    wins, losses, n = 40, 30, 400  # the maximum-likelihood share of losses at a difference d solves 2n q^2 + B q + C = 0
+    found = s.paired([1] * wins + [0] * (n - wins), [0] * wins + [1] * losses + [0] * (n - wins - losses))
+    gap = found.high
+    b, c = (2 * n - wins + losses) * gap - wins - losses, -losses * gap * (1 - gap)
+    share = (math.sqrt(b * b - 8 * n * c) - b) / (4 * n)
+    z = (wins - losses - n * gap) / math.sqrt(n * (2 * share + gap * (1 - gap)))
+    assert z == pytest.approx(-stats.norm.ppf(0.975))
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=60))
+def test_the_interval_of_right_and_wrong_holds_its_difference_and_mirrors(pairs: list[tuple[int, int]]) -> None:
+    a, b = [x for x, _ in pairs], [y for _, y in pairs]
+    difference, low, high = s.difference_interval(a, b)
+    assert -1 <= low <= difference <= high <= 1 and low < high
+    assert s.difference_interval(b, a) == pytest.approx((-difference, -high, -low))
+    assert (low > 0 or high < 0) == (s.mcnemar_exact(a, b) < 0.05), "interval and test say the same"
+
+
+def test_the_interval_of_right_and_wrong_covers() -> None:
+    rng = np.random.default_rng(1)
+    for n, wins, losses in ((20, 0.05, 0.05), (60, 0.3, 0.1)):
+        held = 0
+        for _ in range(400):
+            draw = rng.random(n)
+            _, low, high = s.difference_interval((draw < wins).astype(float), (draw > 1 - losses).astype(float))
+            held += low <= wins - losses <= high
+        assert held / 400 > 0.92
 
 
 def test_share_won_ends() -> None:

@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Column
 from rich.text import Text
 
+LINE_SECONDS = 60.0
+"""How often a log file, which shows no bars, is told how far a cell or its fit is."""
 ROOMY = 100
 """Terminal width from which the pace has elapsed time and tokens per second beside the time left."""
 
@@ -57,7 +59,9 @@ class Bars:
         self.fitting = self.progress.add_task("fit", total=None, visible=False)
         self.cells = self.total = self.seen = self.tokens = 0
         self.name = ""
-        self.started = time.monotonic()
+        self.done = self.items_here = 0
+        self.every = LINE_SECONDS
+        self.started = self.told = time.monotonic()
 
     def __enter__(self) -> Bars:
         self.progress.start()
@@ -74,21 +78,34 @@ class Bars:
 
     def cell(self, label: str, task: str, seed: int, items: int, kept: int) -> None:
         self.seen += 1
+        self.done, self.items_here = kept, items
         self.name = f"{label} on {task}, seed {seed}"
         self.progress.update(self.fitting, visible=False)
         self.progress.update(self.items, description=self._overall(), advance=kept)
         self.progress.reset(self.here, description=f"  {self.name}", total=items, completed=kept, visible=True)
         if not self.console.is_terminal:
+            self.told = time.monotonic()
             more = f" ({kept} kept)" if kept else ""
             self.console.print(f"[{self.seen}/{self.cells}] {self.name}: {items} items{more}", markup=False)
 
     def fit(self, name: str, done: int, total: int) -> None:
         self.progress.update(self.fitting, description=f"  {name}", completed=done, total=total, visible=done < total)
+        self._line(f"{name}: {done} of {total}")
 
     def item(self, tokens: int) -> None:
         self.tokens += tokens
+        self.done += 1
+        self._line(f"{self.done} of {self.items_here} items of {self.name}")
         self.progress.update(self.items, advance=1, description=self._overall())
         self.progress.update(self.here, advance=1)
+
+    def _line(self, text: str) -> None:
+        """How far the work under way is, for whoever reads a log; not more often than ``every`` seconds."""
+        now = time.monotonic()
+        if self.console.is_terminal or now - self.told < self.every:
+            return
+        self.told = now
+        self.console.print(f"  {text}, {_clock(now - self.started)}, {_short(self.rate)} tokens/s", markup=False)
 
     def _overall(self) -> str:
         return f"cell {self.seen} of {self.cells}, {_short(self.tokens)} tokens"

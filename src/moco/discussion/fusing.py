@@ -8,6 +8,7 @@ from moco.core.types import Draft, Request, Sampling
 from moco.discussion.budget import reader_of
 from moco.models.member import resolve
 from moco.models.pool import Pool
+from moco.models.protocol import Model
 
 TOKENS = 128
 """Tokens of a candidate that the published fuser reads, and that it writes at most."""
@@ -38,9 +39,14 @@ def cut_end(text: str, limit: int, length: Callable[[str], int]) -> str:
     return text[:low] + "..."
 
 
+def fuser_of(pool: Pool, reference: str) -> Model:
+    """The checkpoint that fuses; nothing is loaded yet. Raises PoolError for a folder that holds none."""
+    return resolve(reference, pool.store, name="gen_fuser", backend="seq2seq")
+
+
 async def generated(pool: Pool, reference: str, question: str, top: Sequence[Draft]) -> Draft:
     """What the checkpoint ``reference`` (folder or hub id) makes of the candidates ``top``, the best first; beam search."""
-    view = pool.beside(resolve(reference, pool.store, name="gen_fuser", backend="seq2seq"), "gen_fuser")
+    view = pool.beside(fuser_of(pool, reference), "gen_fuser")
     length = reader_of(view[0]).length
     source = fuse_source(question, [d.text for d in top], cut=lambda text: cut_end(text, TOKENS, length))
     asked = Request(text=source, sampling=Sampling(temperature=0, max_tokens=TOKENS))

@@ -58,14 +58,21 @@ def analyse(cells: Sequence[Finished], best_on_dev: Mapping[str, Mapping[int, st
     for (role, label, task), group in groups.items():
         if role != "method" or group[0].cell.method.info.level == "baseline":
             continue
-        if any(o.failed for f in group for o in f.outcomes):
-            continue  # an incomplete cell takes no part in tests
-        for against, (reference, rival) in _references(task, label, groups, best_on_dev).items():
-            found = compare(by_item(group), rival)
+        if not _settled(group):
+            continue
+        own = by_item(group)
+        for against, (reference, rivals) in _references(task, label, groups, best_on_dev).items():
+            found = compare(own, by_item(rivals)) if _settled(rivals) else None
             if found is not None:
-                comparisons.append(
-                    {"label": label, "task": task, "against": against, "reference": reference, **_rounded(asdict(found))}
-                )
+                every = {unit for f in (*group, *rivals) for unit in units(f.outcomes, f.cell.task)}
+                about = {
+                    "label": label,
+                    "task": task,
+                    "against": against,
+                    "reference": reference,
+                    "left_out": len(every) - found.n,
+                }
+                comparisons.append({**about, **_rounded(asdict(found))})
     for against in AGAINST:
         family = {f"{c['label']}|{c['task']}": c["p"] for c in comparisons if c["against"] == against}
         adjusted = holm(family)
@@ -82,29 +89,37 @@ def analyse(cells: Sequence[Finished], best_on_dev: Mapping[str, Mapping[int, st
         "share_won": _rounded(asdict(share_won(won))) if won else None,
         "complete": failed == 0,
         "failed_items": failed,
+        "failed_for_good": sum(o.for_good for f in cells for o in f.outcomes if o.failed),
         "failures": failures(cells),
     }
 
 
+def _settled(group: Sequence[Finished]) -> bool:
+    """Whether another run would find the same: a cell with failures that may pass takes no part in tests. Questions that fail
+    for good are left out of the pairs, and their number is stated."""
+    return not any(o.failed and not o.for_good for f in group for o in f.outcomes)
+
+
 def failures(cells: Sequence[Finished]) -> list[dict[str, Any]]:
-    """Why items failed, the most frequent reason first."""
-    counted = Counter(o.failed for f in cells for o in f.outcomes if o.failed)
-    return [{"reason": reason, "n": n} for reason, n in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))]
+    """Why items failed, the most frequent reason first; ``for_good``: asking again fails alike."""
+    counted = Counter((o.failed, o.for_good) for f in cells for o in f.outcomes if o.failed)
+    ordered = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [{"reason": reason, "for_good": for_good, "n": n} for (reason, for_good), n in ordered]
 
 
 def _references(
     task: str, label: str, groups: Mapping[tuple[str, str, str], list[Finished]], best_on_dev: Mapping[str, Mapping[int, str]]
-) -> dict[str, tuple[str, dict[str, float]]]:
-    """What a method is compared with on a task: (name, score by item)."""
+) -> dict[str, tuple[str, list[Finished]]]:
+    """What a method is compared with on a task: (name, its cells)."""
     alone = {name: group for (role, name, where), group in groups.items() if role == "member" and where == task}
-    out: dict[str, tuple[str, dict[str, float]]] = {}
+    out: dict[str, tuple[str, list[Finished]]] = {}
     if alone:
         chosen = best_on_dev.get(task, {})
         picked = [f for group in alone.values() for f in group if chosen.get(f.cell.seed) == f.cell.label]
         if picked:
-            out["best_single_on_dev"] = (", ".join(sorted({f.cell.label for f in picked})), by_item(picked))
+            out["best_single_on_dev"] = (", ".join(sorted({f.cell.label for f in picked})), picked)
         oracle = max(alone, key=lambda name: (_mean(alone[name]), name))
-        out["oracle_single"] = (oracle, by_item(alone[oracle]))
+        out["oracle_single"] = (oracle, alone[oracle])
     rivals = [
         f
         for (role, _, where), g in groups.items()
@@ -113,7 +128,7 @@ def _references(
         if label in f.cell.rivals
     ]
     if rivals:
-        out["equal_tokens"] = (", ".join(sorted({f.cell.label for f in rivals})), by_item(rivals))
+        out["equal_tokens"] = (", ".join(sorted({f.cell.label for f in rivals})), rivals)
     return out
 
 

@@ -16,7 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from moco.collab.method import Method, source_hash
+from moco.collab.method import Method
+from moco.collab.source import source_hash
 from moco.core.seeds import digest
 from moco.core.types import Call, Sampling
 from moco.models.pool import Pool
@@ -70,14 +71,23 @@ class CellFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the cell is complete: its summary is written last, and only a cell without failed items counts."""
-        return self.summary.exists() and json.loads(self.summary.read_text(encoding="utf-8"))["summary"]["failed"] == 0
+        """Whether the cell is complete: its summary is written last, and only a cell without failed items counts.
+
+        A summary that cannot be read is none: the cell is run again, mostly from the store.
+        """
+        try:
+            return bool(json.loads(self.summary.read_text(encoding="utf-8"))["summary"]["failed"] == 0)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def kept(self) -> dict[str, Outcome]:
         """Outcomes of an earlier run by item id; failed ones are left out, to be tried again."""
         found = {}
         for line in read_lines(self.answers):
-            outcome = Outcome.from_json(line)
+            try:
+                outcome = Outcome.from_json(line)
+            except (KeyError, TypeError):  # changed by hand, or by another version: asked again
+                continue
             if not outcome.failed:
                 found[outcome.id] = outcome
         return found
@@ -91,7 +101,7 @@ class CellFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         wanted = set(keep)
         for file in (self.answers, self.transcripts):
-            lines = {line["id"]: line for line in read_lines(file) if line["id"] in wanted}
+            lines = {line["id"]: line for line in read_lines(file) if line.get("id") in wanted}
             write_lines(file, lines.values())
         self._open = [file.open("a", encoding="utf-8") for file in (self.answers, self.transcripts)]
 
@@ -127,9 +137,12 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
         if not raw.strip():
             continue
         try:
-            out.append(json.loads(raw))
+            line = json.loads(raw)
         except ValueError:
+            line = None
+        if not isinstance(line, dict):
             break  # everything after a torn line was written by nobody: items are appended one after another
+        out.append(line)
     return out
 
 

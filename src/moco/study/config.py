@@ -133,7 +133,7 @@ class TaskConfig(Strict):
     label: Text | None = None
     """What tables call it; unless given, ``name``, or what a catalogue task with its variant really is."""
     data: Text | None = None
-    """Path of a file of your own."""
+    """Path of a file of your own: as all paths here beside the study file, or where there is none, in the current folder."""
     hub: Text | None = None
     """A data set of the Hugging Face hub (owner/name)."""
     kind: Text | None = None
@@ -193,7 +193,7 @@ class MethodConfig(Strict):
     name: Text
     """A method, or path/to/file.py:Class of your own."""
     label: Text = ""
-    """What tables call it; unless given, ``name``."""
+    """What tables call it; unless given, ``name``, and of a method in a file of your own what it is registered as."""
     members: Texts | None = None
     """The part of the pool it works with; unless given, all but references."""
     roles: Annotated[dict[Text, Text | Texts], Field(min_length=1)] | None = None
@@ -242,7 +242,8 @@ class StudyConfig(Strict):
     sampling: SamplingConfig = Field(default_factory=SamplingConfig)
     """How members draw tokens, unless a method says otherwise."""
     baselines: Flag = True
-    """Whether every member is also run alone, and the best one with as many tokens as each method spends."""
+    """Whether every member is also run alone, and the best one on dev with as many tokens as each method spends (where the study
+    is greedy, at temperature 0.7)."""
     curves: Literal["stored", "ask"] = "stored"
     """What the curve of a cascade may cost: nothing that is not in the store, or what it needs is asked."""
 

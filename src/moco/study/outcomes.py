@@ -13,7 +13,7 @@ from typing import Any
 from moco.collab.fitted import request_for
 from moco.collab.run import bounded
 from moco.core.answering import KINDS
-from moco.core.errors import BackendError, ConfigError, MocoError
+from moco.core.errors import BackendError, ConfigError, ContextOverflow, Fatal, MocoError
 from moco.core.types import Call, Sampling, Usage
 from moco.models.protocol import Model
 from moco.study.abstaining import graded_proposal
@@ -24,6 +24,7 @@ from moco.tasks import NOBODY, Helpers, Record, Task, needs_of
 class Outcome:
     """One answered and graded item; ``score`` is in [0, 1] (a reward: any number), None where the item failed.
 
+    ``failed`` says why it did; ``for_good`` that the same would fail again (too long for a member, refused by the engine).
     ``metrics`` are the other figures of the grade (em, f1, ...) by name; ``cost`` is tokens times the members' ``cost``.
     """
 
@@ -39,6 +40,7 @@ class Outcome:
     confidence: float | None = None
     reason: dict[str, Any] = field(default_factory=dict)
     failed: str = ""
+    for_good: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
     cost: float | None = None
 
@@ -113,10 +115,12 @@ async def answer_all(
     seed: int,
     done: Done,
     helpers: Helpers = NOBODY,
+    failures: tuple[type[MocoError], ...] = (BackendError,),
 ) -> list[Outcome]:
     """Ask ``model`` every record; ``done`` is told each outcome, with its transcript, as it comes.
 
-    An item whose answer ``helpers`` could not grade has failed as one that could not be answered has.
+    An item whose answer ``helpers`` could not grade has failed as one that could not be answered has. ``failures`` are the errors
+    that fail their item; others are raised and end it all.
     """
 
     async def one(record: Record) -> Outcome:
@@ -124,8 +128,9 @@ async def answer_all(
             completion = await model.generate(request_for(task, record, sampling, seed))
             grade = await task.score(record, completion.text, helpers)
             held = await graded_proposal(task, record, completion, grade.score, helpers)
-        except BackendError as error:
-            outcome = Outcome(record.id, "", None, None, parsed=False, finish="error", failed=str(error))
+        except failures as error:
+            for_good = isinstance(error, ContextOverflow | Fatal)
+            outcome = Outcome(record.id, "", None, None, parsed=False, finish="error", failed=str(error), for_good=for_good)
             done(outcome, ())
             return outcome
         outcome = Outcome(

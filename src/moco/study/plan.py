@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from moco.collab import Collaboration, Method, Progress, examples, fit, load_method, silent
+from moco.collab.faults import blamed
 from moco.collab.run import Run
 from moco.core.answering import KINDS
 from moco.core.errors import ConfigError
 from moco.core.types import Sampling
+from moco.models.hf import check_device
 from moco.models.likelihood import LIKELIHOOD, check_comparing
 from moco.models.member import MemberSpec, build, build_helper
 from moco.models.pool import Pool
@@ -23,6 +25,8 @@ from moco.study.outcomes import placed
 from moco.tasks import Task
 
 BASELINES = ("single", "self_consistency")
+DRAWN_AT = 0.7
+"""Temperature of the equal-token baseline in a study that decodes greedily: that of a study which names none."""
 
 
 @dataclass
@@ -81,7 +85,10 @@ async def build_pool(
         own = (entry.description, entry.role or "", cost, entry.backend or "", entry.loading, entry.adversary)
         spec = MemberSpec(entry.model, entry.name, *own)
         with placed(place):
-            _ = build_helper(helps, spec, store) if helps else build(spec, 0, store)
+            if entry.device is not None:
+                check_device(entry.device)
+            made = build_helper(helps, spec, store) if helps else build(spec, 0, store)
+            _ = made.model.fingerprint  # whose files are not there, and cannot be fetched, is found here
         return spec
 
     async def pooled(name: str) -> MemberSpec:
@@ -93,7 +100,7 @@ async def build_pool(
         if name in named:
             return await pooled(name)
         with placed(place):
-            build(MemberSpec(name), 0, store)
+            _ = build(MemberSpec(name), 0, store).model.fingerprint
         return MemberSpec(name)
 
     async def team(entry: MemberConfig, place: str) -> Any:
@@ -112,6 +119,7 @@ async def build_pool(
         with placed(place):
             if method.info.fit == "required" and task is None:
                 raise ConfigError(f"{method.info.name} must be fitted", remedy="name a task: fit_on: ...")
+            check_fit(method, task)
             if not fitted:
                 kind = Collaboration if type(method).as_model is Method.as_model else Unfitted
                 return kind(method, pool, entry.name)
@@ -128,9 +136,19 @@ def check(method: Method, pool: Pool) -> None:
 
     What stands in for a member that is not fitted yet has no files to compare: then the method finds out when it runs.
     """
-    method.check(pool)
-    if not any(isinstance(getattr(m.model, "model", m.model), Unfitted) for m in pool):
-        method.compatible(pool)
+    with blamed(method):
+        method.check(pool)
+        if not any(isinstance(getattr(m.model, "model", m.model), Unfitted) for m in pool):
+            method.compatible(pool)
+
+
+def check_fit(method: Method, fit_on: Task | None) -> None:
+    """Raises ConfigError where ``method`` must be fitted and ``fit_on`` has no dev questions to do it with."""
+    if method.info.fit == "required" and fit_on is not None and not fit_on.dev:
+        raise ConfigError(
+            f"{method.info.name} must be fitted, and {fit_on.name} has no dev questions",
+            remedy='give some records "split": "dev", or fit it on another task with fit_on: ...',
+        )
 
 
 def candidates(config: StudyConfig) -> list[str]:
@@ -184,36 +202,66 @@ async def make_plan(
                 plan.alone.append(Cell(member.name, alone, pool.only([member]), task, None, seed, sampling, role, "single"))
         for entry, view in zip(config.methods, views, strict=True):
             fit_on = task_named(entry.fit_on, tasks, config) if entry.fit_on else task
+            with placed(f"methods[{config.methods.index(entry)}], task {task.name}"):
+                check_fit(methods[entry.label], fit_on)
             own = entry.sampling.over(sampling)
             plan.cells.append(Cell(entry.label, methods[entry.label], view, task, fit_on, seed, own, "method", entry.name))
     return plan
 
 
+def matched(plan: Plan, best: Mapping[str, str]) -> list[Cell]:
+    """The methods' cells that get an equal-token baseline: on tasks whose answers can be voted on and that have a best member."""
+    return [
+        cell
+        for cell in plan.cells
+        if cell.method.info.name not in BASELINES
+        and cell.task.name in best
+        and any(KINDS.get(kind).votable for kind in kinds_of(cell.task))
+    ]
+
+
+def drawn(sampling: Sampling) -> Sampling:
+    """How the equal-token baseline is drawn: as the study draws, but where that is greedily, and all draws would be one, at
+    ``DRAWN_AT``."""
+    return sampling if sampling.temperature > 0 else sampling.but(temperature=DRAWN_AT)
+
+
+def consistency_cell(plan: Plan, task: str, member: str, draws: int, rivals: Sequence[str] = ()) -> Cell:
+    """Self-consistency of ``member`` as the rival of ``rivals``; its label says the temperature where it is not the study's."""
+    sampling = drawn(plan.sampling)
+    label = f"{member} x{draws}"
+    if sampling != plan.sampling:
+        label += f" (temperature {sampling.temperature:g})"
+    method, view = load_method("self_consistency", member=member, draws=draws), plan.pool.only([member])
+    return Cell(
+        label, method, view, plan.tasks[task], None, plan.seed, sampling, "equal_tokens", "self_consistency", tuple(rivals)
+    )
+
+
+def single_draws(plan: Plan, best: Mapping[str, str]) -> list[Cell]:
+    """One draw of each task's best member, where the baseline is drawn otherwise than the member answers alone: its tokens
+    say how many draws are equal. They are the baseline's first draws, so nothing is asked twice."""
+    if drawn(plan.sampling) == plan.sampling:
+        return []
+    return [consistency_cell(plan, task, best[task], 1) for task in sorted({cell.task.name for cell in matched(plan, best)})]
+
+
 def equal_token_cells(plan: Plan, tokens: Mapping[tuple[str, str], float], best: Mapping[str, str]) -> list[Cell]:
     """Self-consistency of each task's best dev member with as many draws as a method's tokens pay for, at most 64.
 
-    ``tokens`` are per query by (label, task), members' own included; equal draws share one cell.
+    ``tokens`` are per query by (label, task): the methods', and those of one draw of the best members. Equal draws share one
+    cell.
     """
     wanted: dict[tuple[str, int], list[str]] = {}
-    for cell in plan.cells:
-        if cell.method.info.name in BASELINES or not any(KINDS.get(kind).votable for kind in kinds_of(cell.task)):
-            continue
-        alone = tokens.get((best[cell.task.name], cell.task.name), 0.0)
+    for cell in matched(plan, best):
+        name = best[cell.task.name]
+        once = name if drawn(plan.sampling) == plan.sampling else consistency_cell(plan, cell.task.name, name, 1).label
+        alone = tokens.get((once, cell.task.name), 0.0)
         spent = tokens.get((cell.label, cell.task.name), 0.0)
         if alone > 0 and spent > 0:
             draws = min(64, max(1, -int(-(spent / alone) // 1)))
             wanted.setdefault((cell.task.name, draws), []).append(cell.label)
-    out = []
-    for (task_name, draws), rivals in sorted(wanted.items()):
-        member = best[task_name]
-        method = load_method("self_consistency", member=member, draws=draws)
-        label = f"{member} x{draws}"
-        view = plan.pool.only([member])
-        task = plan.tasks[task_name]
-        out.append(
-            Cell(label, method, view, task, None, plan.seed, plan.sampling, "equal_tokens", "self_consistency", tuple(rivals))
-        )
-    return out
+    return [consistency_cell(plan, task, best[task], draws, rivals) for (task, draws), rivals in sorted(wanted.items())]
 
 
 def kinds_of(task: Task) -> list[str]:

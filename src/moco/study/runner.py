@@ -17,7 +17,7 @@ from moco._version import __version__
 from moco.collab import Fitted, Method, examples, fit, readable
 from moco.collab.run import Run
 from moco.core.answering import KINDS
-from moco.core.errors import BackendError, NotStored
+from moco.core.errors import BackendError, MethodError, MocoError, NotStored
 from moco.core.types import Call
 from moco.discussion import Ranking, rank_on_dev
 from moco.models import store as store_module
@@ -27,12 +27,21 @@ from moco.routers import paid
 from moco.study.analysis import Finished, analyse
 from moco.study.cell import Cell, CellFolder, read_lines, write_json, write_lines
 from moco.study.config import StudyConfig
+from moco.study.continuing import check_same
 from moco.study.outcomes import Outcome, answer_all
-from moco.study.plan import Plan, candidates, equal_token_cells, kinds_of, make_plan
+from moco.study.plan import Plan, candidates, equal_token_cells, kinds_of, make_plan, single_draws
 from moco.study.stages import has_stages, stage_lines
 from moco.study.summary import summarise
 from moco.tasks import Helpers, Record, Task
 from moco.tasks.sandbox import default_sandbox
+
+PARTIAL = "partial.json"
+"""What results.json will be, over the cells that are finished: it is there while the run is not at its end."""
+PARTIAL_SECONDS = 60.0
+"""How often it is written anew, at most; a run that is stopped writes it once more."""
+
+FAILURES = (BackendError, MethodError)
+"""What fails one question and leaves the others be: a slip in one method does not end a study of many."""
 
 
 class Watch(Protocol):
@@ -59,12 +68,24 @@ class Runner:
     """One run of a study into ``out``."""
 
     def __init__(
-        self, config: StudyConfig, tasks: Mapping[str, Task], methods: Mapping[str, Method], out: Path, store: Store, watch: Watch
+        self,
+        config: StudyConfig,
+        tasks: Mapping[str, Task],
+        methods: Mapping[str, Method],
+        out: Path,
+        store: Store,
+        watch: Watch,
+        changed: bool = False,
     ) -> None:
         self.config, self.tasks, self.methods = config, tasks, methods
-        self.out, self.store, self.watch = out, store, watch
+        self.out, self.store, self.watch, self.changed = out, store, watch, changed
         self.seconds: dict[str, float] = {}
         self.started = time.time()
+        self.told = time.monotonic()
+        self.finished: list[Finished] = []
+        self.best: dict[str, dict[int, str]] = {}
+        """By task and seed: the best member on dev; nothing for a task without dev questions."""
+        self.planned = 0
         self._outcomes: dict[str, Outcome] = {}
         self._graded: dict[tuple[str, int], dict[tuple[str, str], float | None]] = {}
         """By task and seed: scores of what members said alone, by item and text."""
@@ -74,6 +95,10 @@ class Runner:
         flusher = asyncio.create_task(self._flush_now_and_then())
         try:
             return await self._run()
+        except (asyncio.CancelledError, MocoError):
+            if self.finished:
+                self._partial()
+            raise
         finally:
             flusher.cancel()
             self.store.flush()
@@ -85,34 +110,88 @@ class Runner:
 
     async def _run(self) -> dict[str, Any]:
         plans = [await make_plan(self.config, self.tasks, self.methods, s, self.store, self.watch.fit) for s in self.config.seeds]
-        self._manifest(plans)
-        self._items()
         known = [c for p in plans for c in (*p.alone, *p.cells)]
-        self.watch.plan(len(known), sum(len(c.task.test) for c in known))
-        finished: list[Finished] = []
-        best: dict[str, dict[int, str]] = {}
+        self._begin(plans, known)
+        self._expect(known)
         for plan in plans:
-            rankings = (
-                {name: await self._ranking(plan, task) for name, task in plan.tasks.items()} if self.config.baselines else {}
-            )
-            for name, ranking in rankings.items():
-                best.setdefault(name, {})[plan.seed] = ranking.names[0]
-            done = [await self._cell(cell) for cell in (*plan.alone, *plan.cells)]
-            finished += done
+            best = await self._best(plan) if self.config.baselines else {}
+            for cell in (*plan.alone, *plan.cells):
+                await self._keep(cell)
             if self.config.baselines:
-                tokens = {(f.cell.label, f.cell.task.name): f.summary.tokens for f in done}
-                extra = equal_token_cells(plan, tokens, {t: r.names[0] for t, r in rankings.items()})
-                self.watch.plan(len(extra), sum(len(c.task.test) for c in extra))
-                finished += [await self._cell(cell) for cell in extra]
-        results = {
-            "moco": __version__,
-            "tasks": {t.name: {"n": len(t.test), "kinds": kinds_of(t)} for t in self.tasks.values()},
-            "seeds": list(self.config.seeds),
-            **analyse(finished, best),
-        }
+                await self._equal_tokens(plan, best)
+        results = self._results()
         write_json(self.out / "results.json", results)
+        (self.out / PARTIAL).unlink(missing_ok=True)
         self._timing(plans)
         return results
+
+    def _begin(self, plans: Sequence[Plan], known: Sequence[Cell]) -> None:
+        """Say what is another than when this folder was last run into, and write what is known before anything has run."""
+        manifest, ids = self._manifest(plans, known), [c.id for c in known]
+        lines = check_same(self.out, manifest, ids, self.changed)
+        for line in lines:
+            self.watch.note(line)
+        if lines:  # they are of the run before
+            for name in ("results.json", PARTIAL):
+                (self.out / name).unlink(missing_ok=True)
+        write_json(self.out / "manifest.json", manifest)
+        write_lines(self.out / "items.jsonl", (item_line(task, record) for task in self.tasks.values() for record in task.test))
+
+    def _expect(self, cells: Sequence[Cell]) -> None:
+        self.planned += len(cells)
+        self.watch.plan(len(cells), sum(len(c.task.test) for c in cells))
+
+    async def _keep(self, cell: Cell) -> Finished:
+        done = await self._cell(cell)
+        self.finished.append(done)
+        if time.monotonic() - self.told > PARTIAL_SECONDS:
+            self._partial()
+        return done
+
+    def _results(self) -> dict[str, Any]:
+        """What results.json holds of the cells that are finished."""
+        return {
+            "moco": __version__,
+            "tasks": {t.name: {"n": len(t.test), "dev": len(t.dev), "kinds": kinds_of(t)} for t in self.tasks.values()},
+            "seeds": list(self.config.seeds),
+            **analyse(self.finished, self.best),
+        }
+
+    def _partial(self) -> None:
+        """Keep what is known so far, without tests: these belong to the whole run."""
+        self.told = time.monotonic()
+        so_far = {"cells": len(self.finished), "of": self.planned}
+        results = {**self._results(), "comparisons": [], "share_won": None, "complete": False, "unfinished": so_far}
+        write_json(self.out / PARTIAL, results)
+
+    async def _best(self, plan: Plan) -> dict[str, str]:
+        """By task: the best member on dev; none where dev says nothing, for no rival shall rest on the pool's order."""
+        found = {}
+        for name, task in plan.tasks.items():
+            ranking = await self._ranking(plan, task)
+            if ranking.n:
+                found[name] = ranking.names[0]
+                self.best.setdefault(name, {})[plan.seed] = ranking.names[0]
+            elif plan.seed == self.config.seeds[0]:
+                none = "no dev question that every member can read" if task.dev else "no dev questions"
+                self.watch.note(
+                    f"{name}: {none}, so no best single on dev and no equal-token baselines; methods are compared with"
+                    " the oracle single alone"
+                )
+        return found
+
+    async def _equal_tokens(self, plan: Plan, best: Mapping[str, str]) -> None:
+        """The baselines that are known once the methods' tokens are."""
+        drawn = single_draws(plan, best)
+        self._expect(drawn)
+        once = [await self._cell(cell) for cell in drawn]
+        own = [f for f in self.finished if f.cell.seed == plan.seed]
+        tokens = {(f.cell.label, f.cell.task.name): f.summary.tokens for f in (*own, *once)}
+        extra = {cell.id: cell for cell in equal_token_cells(plan, tokens, best)}
+        self.finished += [replace(f, cell=extra.pop(f.cell.id, f.cell)) for f in once]  # one draw may be a rival itself
+        self._expect(list(extra.values()))
+        for cell in extra.values():
+            await self._keep(cell)
 
     async def _ranking(self, plan: Plan, task: Task) -> Ranking:
         """Dev order of the members: from the shared first answers, asked once for all methods."""
@@ -172,7 +251,7 @@ class Runner:
 
         try:
             helpers = Helpers.of(cell.pool.aux, seed=cell.seed)
-            await answer_all(fitted.as_model(), cell.task, todo, cell.sampling, cell.seed, done, helpers)
+            await answer_all(fitted.as_model(), cell.task, todo, cell.sampling, cell.seed, done, helpers, FAILURES)
         finally:
             folder.close()
         fitted.save(folder.fitted)
@@ -195,43 +274,37 @@ class Runner:
         }
         folder.finish(order, about)
 
-    def _manifest(self, plans: Sequence[Plan]) -> None:
-        pool = plans[0].pool
-        write_json(
-            self.out / "manifest.json",
-            {
-                "config": self.config.model_dump(mode="json"),
-                "moco": __version__,
-                "python": platform.python_version(),
-                "platform": platform.platform(),
-                "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-                "seeds": list(self.config.seeds),
-                "members": {m.name: {"fingerprint": m.model.fingerprint, "description": m.description} for m in pool},
-                "tasks": {
-                    t.name: {
-                        "fingerprint": t.fingerprint,
-                        "dev": len(t.dev),
-                        "test": len(t.test),
-                        "source": t.source,
-                        "licence": t.licence,
-                        "notes": list(t.notes),
-                    }
-                    for t in self.tasks.values()
-                },
-                "prompts": {t.name: t.prompt.fingerprint() for t in self.tasks.values()},
-                **({"sandbox": default_sandbox().level} if any("code" in kinds_of(t) for t in self.tasks.values()) else {}),
+    def _manifest(self, plans: Sequence[Plan], known: Sequence[Cell]) -> dict[str, Any]:
+        """What was run, with what, by which command; ``cells`` are those known before anything has run."""
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "moco": __version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "seeds": list(self.config.seeds),
+            "cells": [cell.id for cell in known],
+            "members": {m.name: {"fingerprint": m.model.fingerprint, "description": m.description} for m in plans[0].pool},
+            "tasks": {
+                t.name: {
+                    "fingerprint": t.fingerprint,
+                    "dev": len(t.dev),
+                    "test": len(t.test),
+                    "source": t.source,
+                    "licence": t.licence,
+                    "notes": list(t.notes),
+                }
+                for t in self.tasks.values()
             },
-        )
-
-    def _items(self) -> None:
-        """items.jsonl: every test question as it is asked and what it is graded against, for whoever reads the run later."""
-        write_lines(self.out / "items.jsonl", (item_line(task, record) for task in self.tasks.values() for record in task.test))
+            "prompts": {t.name: t.prompt.fingerprint() for t in self.tasks.values()},
+            **({"sandbox": default_sandbox().level} if any("code" in kinds_of(t) for t in self.tasks.values()) else {}),
+        }
 
     def _timing(self, plans: Sequence[Plan]) -> None:
         """What depends on the clock and the cache; earlier runs' seconds are kept."""
         file = self.out / "timing.json"
-        before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"cells": {}, "runs": []}
-        seconds = {**before["cells"], **{k: round(v, 3) for k, v in self.seconds.items()}}
+        cells, runs = earlier_times(file)
+        seconds = {**cells, **{k: round(v, 3) for k, v in self.seconds.items()}}
         asked = {m for p in plans for m in (*(m.model for m in p.pool), *vars(p.pool.aux).values()) if isinstance(m, CachedModel)}
         spent = {m.name: {"calls": m.paid_calls, "tokens": m.paid_tokens} for m in sorted(asked, key=lambda m: m.name)}
         run = {
@@ -239,7 +312,16 @@ class Runner:
             "paid": spent,
             "store": {"hits": self.store.hits, "misses": self.store.misses, "damaged": self.store.damaged},
         }
-        write_json(file, {"cells": seconds, "runs": [*before["runs"], run]})
+        write_json(file, {"cells": seconds, "runs": [*runs, run]})
+
+
+def earlier_times(file: Path) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Seconds by cell and the runs that timing.json tells of; none where it cannot be read: a run is not lost for its clock."""
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))
+        return dict(before["cells"]), list(before["runs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}, []
 
 
 def item_line(task: Task, record: Record) -> dict[str, Any]:

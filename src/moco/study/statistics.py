@@ -37,7 +37,7 @@ _CHUNK = 4_000_000
 class Comparison:
     """``a`` against ``b`` on the same ``n`` items, in score units; ``difference`` is mean(a) - mean(b).
 
-    ``low`` and ``high`` bound the difference (paired bootstrap); ``p`` is two-sided; ``wins`` are items where a > b.
+    ``low`` and ``high`` bound the difference (`difference_interval`); ``p`` is two-sided; ``wins`` are items where a > b.
     """
 
     n: int
@@ -53,9 +53,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """``won`` of ``n`` settings. ``share`` = won / n with its Clopper-Pearson interval; ``p`` is two-sided against 1/2.
+    """``won`` of ``n`` settings. ``share`` = won / n with its Clopper-Pearson interval.
 
-    ``ties`` settings had no difference; they are part of ``n`` and count as not won.
+    ``ties`` settings had no difference: part of ``n`` and not won, but no losses either. ``p`` is that of the two-sided sign
+    test over the ``n - ties`` others, 1 where there are none.
     """
 
     won: int
@@ -132,6 +133,53 @@ def paired_bootstrap(
     return float(difference.mean()), low, high
 
 
+def difference_interval(a: npt.ArrayLike, b: npt.ArrayLike, level: float = 0.95, seed: int = 0) -> tuple[float, float, float]:
+    """(difference, low, high) of mean(a) - mean(b) over pairs: never sure of itself because few pairs differ.
+
+    Right/wrong scores: the score interval of paired proportions (Tango 1998, Statistics in Medicine 17, 891-908), which has a
+    width also where no pair differs, and what the exact interval of the wins among the pairs that differ (Clopper & Pearson
+    1934) adds to it: so it leaves 0 out exactly where the exact McNemar test rejects. Other scores: `paired_bootstrap`, which
+    has no width where all pairs differ by the same; then the share of pairs that n equal ones do not rule out (Wilson's bound,
+    as in `interval`) may differ by anything up to the range of the scores: 1 for scores in [0, 1], else what was seen. Raises
+    DataError as `paired_bootstrap` does.
+    """
+    x, y = _pair(a, b)
+    _level(level)
+    if x.size and _right_wrong(x) and _right_wrong(y):
+        wins, losses = int(np.sum(x > y)), int(np.sum(x < y))
+        low, high = -_tango(losses, wins, x.size, level), _tango(wins, losses, x.size, level)
+        if differing := wins + losses:
+            exact = stats.binomtest(wins, differing).proportion_ci(confidence_level=level, method="exact")
+            low = min(low, (2 * float(exact.low) - 1) * differing / x.size)
+            high = max(high, (2 * float(exact.high) - 1) * differing / x.size)
+        return (wins - losses) / x.size, low, high
+    difference, low, high = paired_bootstrap(x, y, level, seed)
+    if low < high:
+        return difference, low, high
+    both = np.concatenate([x, y])
+    reach = 1.0 if both.min() >= 0 and both.max() <= 1 else float(both.max() - both.min())
+    unseen = _wilson(0, x.size, level)[1]
+    return difference, difference - unseen * (difference + reach), difference + unseen * (reach - difference)
+
+
+def _tango(more: int, less: int, n: int, level: float) -> float:
+    """Upper end of Tango's interval of (more - less) / n: the largest difference that the score test does not reject."""
+    z = float(stats.norm.ppf(0.5 + level / 2))
+    if more == n:
+        return 1.0
+
+    def rejected(gap: float) -> bool:
+        a, b, c = 2.0 * n, (2.0 * n - more + less) * gap - more - less, -less * gap * (1 - gap)
+        share = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
+        return more - less - n * gap < -z * math.sqrt(max(0.0, n * (2 * share + gap * (1 - gap))))
+
+    low, high = (more - less) / n, 1.0
+    for _ in range(60):  # halves [-1, 1] to the last bit of a double
+        middle = (low + high) / 2
+        low, high = (low, middle) if rejected(middle) else (middle, high)
+    return low
+
+
 def sign_flip(a: npt.ArrayLike, b: npt.ArrayLike, seed: int = 0, flips: int = FLIPS) -> float:
     """Two-sided permutation p that the paired differences are symmetric about 0; 1 where all of them are 0.
 
@@ -164,7 +212,7 @@ def paired(a: npt.ArrayLike, b: npt.ArrayLike, level: float = 0.95, seed: int = 
     Raises DataError where there is no pair, or ``a`` and ``b`` are not parallel.
     """
     x, y = _pair(a, b)
-    difference, low, high = paired_bootstrap(x, y, level, seed)
+    difference, low, high = difference_interval(x, y, level, seed)
     test: Test = "mcnemar" if _right_wrong(x) and _right_wrong(y) else "sign_flip"
     p = mcnemar_exact(x, y) if test == "mcnemar" else sign_flip(x, y, seed)
     wins, losses = int(np.sum(x > y)), int(np.sum(x < y))
@@ -190,21 +238,21 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def share_won(differences: Sequence[float], level: float = 0.95) -> Share:
-    """In how many settings the difference is above 0: exact binomial test against 1/2, Clopper-Pearson interval.
+    """In how many settings the difference is above 0: exact sign test, Clopper-Pearson interval of the share.
 
-    A tie counts as not won and is stated in ``ties``. (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404.)
+    A tie says nothing of who is better: the test leaves it out (Dixon & Mood 1946, doi:10.1080/01621459.1946.10501898), the
+    share of all settings counts it as not won, and ``ties`` states it. (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404.)
     Raises DataError where there is no setting.
     """
     values = _scores(differences, "differences")
     _level(level)
     if values.size == 0:
         raise DataError("there are no settings to count", where="share_won", remedy="give at least one difference")
-    won = int(np.sum(values > 0))
-    law = stats.binomtest(won, values.size, 0.5)
-    bounds = law.proportion_ci(confidence_level=level, method="exact")
-    return Share(
-        won, values.size, won / values.size, float(bounds.low), float(bounds.high), float(law.pvalue), int(np.sum(values == 0))
-    )
+    won, ties = int(np.sum(values > 0)), int(np.sum(values == 0))
+    bounds = stats.binomtest(won, values.size).proportion_ci(confidence_level=level, method="exact")
+    untied = values.size - ties
+    p = float(stats.binomtest(won, untied, 0.5).pvalue) if untied else 1.0
+    return Share(won, values.size, won / values.size, float(bounds.low), float(bounds.high), p, ties)
 
 
 def over_seeds(scores_by_seed: Mapping[int, npt.ArrayLike] | Sequence[npt.ArrayLike]) -> tuple[float, float | None]:

@@ -16,21 +16,27 @@ from moco.core.runtime import RUNTIME
 from moco.models.pool import Pool, default_store
 from moco.models.store import Store
 from moco.study.cell import CellFolder, read_lines
-from moco.study.config import StudyConfig, load_study
+from moco.study.config import StudyConfig
+from moco.study.continuing import how_to_continue, reached
 from moco.study.folder import held
 from moco.study.loading import load_tasks, task_named
+from moco.study.places import read_study
 from moco.study.plan import build_pool, load_methods, make_plan, view_of
-from moco.study.runner import Runner, Unwatched, Watch
+from moco.study.runner import PARTIAL, Runner, Unwatched, Watch
 from moco.tasks import Task
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run would do."""
+    """What a run would do: ``tasks`` and ``dev`` are test and dev questions by task, ``costs`` the calls of a question by method,
+    in the words of the method."""
 
     cells: list[str]
     members: list[str]
     tasks: dict[str, int]
+    dev: dict[str, int]
+    seeds: list[int]
+    costs: dict[str, str]
 
 
 REPORTS: Registry[Callable[[RunData, Path], Path]] = Registry("report", "moco.reports")
@@ -41,33 +47,59 @@ class Study:
     """Methods x pool x tasks x seeds. Build it from YAML, run it into a folder, run it again to continue."""
 
     def __init__(self, config: StudyConfig) -> None:
+        if not isinstance(config, StudyConfig):
+            raise ConfigError(
+                f"a study is made of a StudyConfig, not of a {type(config).__name__}",
+                where="Study",
+                remedy="Study.from_yaml takes a file or its text",
+            )
         self.config = config
         self._ran: Path | None = None
 
+    def __repr__(self) -> str:
+        config, called = self.config, f"{self.config.name!r}, " if self.config.name else ""
+        parts = {
+            "methods": [m.label for m in config.methods],
+            "tasks": [t.label or t.name for t in config.tasks],
+            "seeds": list(config.seeds),
+        }
+        return f"Study({called}{', '.join(f'{name}={value}' for name, value in parts.items())})"
+
     @classmethod
     def from_yaml(cls, source: str | Path, overrides: Sequence[str] = ()) -> Study:
-        """Read and check a study; raises ConfigError naming file, line, key and remedy."""
-        return cls(load_study(source, overrides))
+        """Read and check a study; raises ConfigError naming file, line, key and remedy.
+
+        Its relative paths are those beside the file, else those of the current folder, where text is at home.
+        """
+        return cls(read_study(source, overrides))
 
     def check(self, store: Path | None = None) -> Preview:
         """Everything that can be wrong before a run: options, data, members, capabilities. Generates nothing.
 
-        Collaborations in the pool are checked without being fitted.
+        Collaborations in the pool are checked without being fitted. Members of the hub that are not there yet are fetched.
         """
         tasks, methods = load_tasks(self.config), load_methods(self.config)
         plan = RUNTIME.run(make_plan(self.config, tasks, methods, self.config.seeds[0], _open(store), fitted=False))
         cells = [f"{c.label} on {c.task.name}" for c in (*plan.alone, *plan.cells)] * len(self.config.seeds)
-        return Preview(cells, plan.pool.names, {t.name: len(t.test) for t in tasks.values()})
+        return Preview(
+            cells,
+            plan.pool.names,
+            {t.name: len(t.test) for t in tasks.values()},
+            {t.name: len(t.dev) for t in tasks.values()},
+            list(self.config.seeds),
+            {label: method.cost for label, method in methods.items()},
+        )
 
-    def run(self, out: str | Path, *, store: Path | None = None, watch: Watch | None = None) -> RunData:
+    def run(self, out: str | Path, *, store: Path | None = None, watch: Watch | None = None, changed: bool = False) -> RunData:
         """Run or continue into ``out``; returns the finished run.
 
-        Nothing starts where config or data are wrong. Ctrl-C saves what is finished and is raised on. Raises DataError where
-        ``out`` cannot be written or another run is writing into it, CacheError for the store's troubles.
+        Nothing starts where config or data are wrong, nor where ``out`` holds finished cells of another study, unless
+        ``changed`` allows that its results are replaced. Ctrl-C saves what is finished and is raised on. Raises DataError
+        where ``out`` cannot be written or another run is writing into it, CacheError for the store's troubles.
         """
         tasks, methods = load_tasks(self.config), load_methods(self.config)
         folder = Path(out)
-        runner = Runner(self.config, tasks, methods, folder, _open(store), watch or Unwatched())
+        runner = Runner(self.config, tasks, methods, folder, _open(store), watch or Unwatched(), changed)
         with held(folder):
             RUNTIME.run(runner.run())
         self._ran = folder
@@ -87,16 +119,44 @@ class Study:
 
 
 class RunData:
-    """A run directory, read."""
+    """A run directory, read; ``results`` of a run that is not at its end say so under ``unfinished``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, unfinished: bool = False) -> None:
         self.path = path
-        self.results = _read(path / "results.json", "run the study to its end first")
         self.manifest = _read(path / "manifest.json", "run the study first")
-        self.timing = _read(path / "timing.json", "run the study first")
+        ended = (path / "results.json").exists()
+        if not ended and not (unfinished and (path / PARTIAL).exists()):
+            done, of = reached(path, self.manifest)
+            raise DataError(
+                "the run is not finished",
+                where=str(path),
+                why=f"{done} of {of} cells are" if of else "it has no results.json",
+                remedy=how_to_continue(self.manifest),
+            )
+        self.results = _read(path / ("results.json" if ended else PARTIAL), "run the study to its end first")
+        self.timing = _read(path / "timing.json", "run the study first") if ended else {"cells": {}, "runs": []}
 
-    def cell(self, cell_id: str) -> CellFolder:
-        return CellFolder(self.path, cell_id)
+    def __repr__(self) -> str:
+        labels = list(dict.fromkeys(cell["label"] for cell in self.results["cells"]))
+        return f"RunData({str(self.path)!r}, {len(self.results['cells'])} cells: {', '.join(labels)})"
+
+    def cell(self, cell: str) -> CellFolder:
+        """The folder of one cell, by id, or by label where only one cell has it.
+
+        Raises DataError, naming the nearest, where there is no such cell or there are several.
+        """
+        if cell in self._labels:
+            return CellFolder(self.path, cell)
+        ids = [id_ for id_, label in self._labels.items() if label == cell]
+        if len(ids) == 1:
+            return CellFolder(self.path, ids[0])
+        what = f"{len(ids)} cells are called '{cell}'" if ids else f"the run has no cell '{cell}'"
+        remedy = f"name one by its id: {', '.join(ids)}" if ids else did_you_mean(cell, {*self._labels.values(), *self._labels})
+        raise DataError(what, where=str(self.path), remedy=remedy)
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        return {cell["id"]: cell["label"] for cell in self.results["cells"]}
 
     @cached_property
     def items(self) -> dict[str, dict[str, dict[str, Any]]]:
@@ -107,7 +167,7 @@ class RunData:
         return found
 
     def frame(self) -> list[dict[str, Any]]:
-        """One row per answered item of every cell, ready for a data frame."""
+        """One row per answered item of every cell: a list of dicts, which ``pandas.DataFrame`` and its like take as it is."""
         rows = []
         for cell in self.results["cells"]:
             for outcome in self.cell(cell["id"]).kept().values():
@@ -118,9 +178,12 @@ class RunData:
         return rows
 
 
-def load_run(out: str | Path) -> RunData:
-    """The run in folder ``out``; raises DataError where there is none."""
-    return RunData(Path(out))
+def load_run(out: str | Path, *, unfinished: bool = False) -> RunData:
+    """The run in folder ``out``; raises DataError where there is none, or it is not at its end.
+
+    With ``unfinished`` such a run is read as far as it is known: its finished cells, without tests.
+    """
+    return RunData(Path(out), unfinished=unfinished)
 
 
 def load_fitted(folder: str | Path, store: Store | None = None) -> tuple[Team, Task, StudyConfig]:
@@ -140,7 +203,7 @@ def load_fitted(folder: str | Path, store: Store | None = None) -> tuple[Team, T
 
 def load_team(study: str | Path, label: str | None = None, store: Store | None = None) -> tuple[Team, Task]:
     """Fit one method of a study (the first, or ``label``) on the study's first task, first seed."""
-    config = load_study(study)
+    config = read_study(study)
     tasks, methods = load_tasks(config), load_methods(config)
     wanted = label or config.methods[0].label
     if wanted not in methods:
