@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -53,12 +54,98 @@ def test_checking_for_programs(moco: Moco, tmp_path: Path) -> None:
     assert "left out: " in said.out and "1 left out; 1 dev" in said.out
 
 
+OWN = "prompt,gold,topic\n" + "".join(f"What is {i} + 1?,{i + 1},sums\n" for i in range(60))
+
+
 def test_a_file_with_columns_of_its_own_is_told_how_to_map_them(moco: Moco, tmp_path: Path) -> None:
-    path = tmp_path / "data.jsonl"
-    path.write_text('{"prompt": "W?", "completion": "x"}\n', encoding="utf-8")
+    path = tmp_path / "mine.csv"
+    path.write_text(OWN, encoding="utf-8")
+    mapping = ["--map", "question=prompt", "--map", "answer=gold", "--map", "meta.topic=topic"]
+    entry = f"- {{data: {path}, fields: {{question: prompt, answer: gold, meta.topic: topic}}}} under tasks: in a study"
     said = moco("data", "check", path)
-    assert said.code == 2 and f"next: moco data check {path} --map question=COLUMN" in " ".join((said.out + said.err).split())
-    assert moco("data", "check", path, "--map", "question=prompt", "--map", "answer=completion").code == 0
+    assert said.code == 2 and said.out.count("fault: ") == 3, "one for each column"
+    assert "field 'gold' is not a known field (in all 60 lines); remedy: if it is the right answer, say so:" in said.out
+    told = " ".join(said.err.split())
+    assert f"next: moco data check {path} {' '.join(mapping)}" in told and entry in told
+    assert json.loads(moco("data", "check", path, "--json").out)["mapping"]["answer"] == "gold"
+
+    said = moco("data", "check", path, *mapping)
+    told = " ".join(said.err.split())
+    assert said.code == 0 and f"next: moco data show {path} {' '.join(mapping)}" in told and entry in told
+    assert f"next: moco data check {path} {' '.join(mapping)}" in moco("data", "show", path, *mapping).err
+    record = load_task(path, fields={"question": "prompt", "answer": "gold", "meta.topic": "topic"}).test[0]
+    assert record.meta == {"topic": "sums"}
+
+    study = tmp_path / "study.yaml"
+    study.write_text(f"pool: [playground/alpha]\ntasks: [{{data: {path}}}]\nmethods: [single]\n", encoding="utf-8")
+    said = moco("run", study, "--dry-run")
+    assert said.code == 2 and "fields: {question: prompt, answer: gold, meta.topic: topic} in a study" in said.err
+
+
+def test_a_mistyped_column_is_said_once_and_corrected(moco: Moco, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(OWN, encoding="utf-8")
+    said = moco("data", "check", path, "--map", "question=promt", "--map", "answer=gold")
+    assert said.out.count("fault: ") == 1 and "column 'promt', which is not there (in all 60 lines)" in said.out
+    assert "--map question=prompt --map answer=gold" in said.err
+    said = moco("data", "check", path, "--map", "question=prompt")
+    assert (
+        said.code == 0
+        and "warning: " in said.out
+        and "no record has an answer; columns that are not mapped: gold, topic" in said.out
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "proposed"),
+    [
+        ("question,A,B,C,answerKey\nW?,x,y,z,B\n", "--map choices=A,B,C --map answer=answerKey"),
+        (
+            "query,option_1,option_2,correct\nW?,x,y,x\n",
+            "--map question=query --map choices=option_1,option_2 --map answer=correct",
+        ),
+        ("what is asked,it is\nWhich one is it?,x\n", "--map 'question=what is asked' --map 'answer=it is'"),
+        ("quesion,answer\nW?,x\n", "--map question=quesion"),
+    ],
+)
+def test_what_is_proposed_reads_the_file(text: str, proposed: str, moco: Moco, tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(text + text.splitlines()[1].replace("W", "V") + "\n", encoding="utf-8")
+    said = moco("data", "check", path)
+    assert said.code == 2 and f"{path} {proposed}" in said.err
+    assert moco("data", "check", path, *shlex.split(proposed)).code == 0
+
+
+def test_values_that_a_mapping_reads_are_one_fault_a_column(moco: Moco, tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text('{"question": "1 + 1?", "answer": 2}\n{"question": "1 + 2?", "answer": 3}\n', encoding="utf-8")
+    said = moco("data", "check", path)
+    assert (
+        'number (in all 2 lines); remedy: write the number as a text, "2", or read it as it is: --map answer=answer' in said.out
+    )
+    assert moco("data", "check", path, "--map", "answer=answer").code == 0
+
+
+def test_a_column_that_some_rows_lack_is_said_once_with_its_lines(moco: Moco, tmp_path: Path) -> None:
+    path = tmp_path / "my data.jsonl"
+    path.write_text('{"prompt": "V?", "gold": "x"}\n{"prompt": "W?"}\n{"prompt": "X?", "gold": "y"}\n', encoding="utf-8")
+    said = moco("data", "check", path)
+    assert said.out.count("fault: ") == 2 and f"{path}:1: field 'gold' is not a known field (in 2 lines: 1, 3)" in said.out
+    assert f"next: moco data check '{path}' --map question=prompt --map answer=gold" in said.err
+    path.write_text(OK + '{"question": "V?", "anser": "x"}\n{"question": "W?", "anser": "x"}\n', encoding="utf-8")
+    said = moco("data", "check", path)
+    assert "(in 2 lines: 2, 3); remedy: did you mean 'answer'?" in said.out and "--map" not in said.out + said.err
+
+
+def test_a_kind_is_counted_and_checked(moco: Moco, tmp_path: Path) -> None:
+    path = tmp_path / "mixed.jsonl"
+    path.write_text('{"question": "1 + 1?", "answer": "2"}\n{"question": "Capital?", "answer": "Rome"}\n', encoding="utf-8")
+    assert "2 no split, 2 short_text, 2 records" in moco("data", "check", path).out, "as it is read, not answer by answer"
+    said = moco("data", "check", path, "--kind", "numeric")
+    assert said.code == 2 and f"{path}:2: field 'answer' is no number: 'Rome'; the kind numeric is given" in said.out
+    said = moco("data", "check", path, "--kind", "f1_match")
+    assert said.code == 0 and "2 short_text" in said.out and "--kind f1_match" in said.err and "kind: f1_match}" in said.err
+    assert "did you mean 'numeric'?" in moco("data", "check", path, "--kind", "nmeric").err
 
 
 def test_many_faults_are_cut_on_the_screen_only(moco: Moco, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moco.report.columns import span
-from moco.report.terminal import as_csv, as_markdown, best_single_mean, clean, notes, render, shorten, warnings
+from moco.report.exports import as_csv, as_markdown
+from moco.report.terminal import best_single_mean, clean, notes, render, shorten, warnings
 
 
 def row(label: str, role: str, mean: float | None, tasks: dict[str, float], **more: Any) -> dict[str, Any]:

@@ -94,7 +94,14 @@ def test_every_fault_is_named(name: str, tmp_path: Path) -> None:
 PARQUET: dict[str, tuple[dict[str, list[Any]], list[Said]]] = {
     "question a number": (
         {"id": ["a", "b"], "question": [1, 2], "answer": ["x", "y"]},
-        [(1, "question", "has the wrong type number", QUESTION), (2, "question", "has the wrong type number", QUESTION)],
+        [
+            (
+                0,
+                "question",
+                "has the wrong type number (in all 2 rows)",
+                f"{QUESTION}, or read it as it is: --map question=question",
+            )
+        ],
     ),
     "answer a number": (
         {"question": ["W?"], "answer": [4.5]},

@@ -160,7 +160,7 @@ def test_warnings_and_counts(tmp_path: Path) -> None:
         {"id": "e", "question": "U?", "answer": "1", "split": "test", "group": "g"},
     ]
     report = check_file(write(tmp_path / "data.jsonl", rows))
-    assert report.ok and report.counts["records"] == 5 and report.counts["dev"] == 3 and report.counts["numeric"] == 2
+    assert report.ok and report.counts["records"] == 5 and report.counts["dev"] == 3 and report.counts["short_text"] == 5
     whats = [(warning.line, warning.what.rpartition(": ")[2]) for warning in report.warnings]
     assert whats == [(2, "dev/test overlap"), (3, "duplicate question"), (0, "dev/test overlap")]
 

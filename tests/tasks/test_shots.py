@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from moco.core.errors import ConfigError, DataError
 from moco.study import load_study
 from moco.study.loading import load_tasks
-from moco.tasks import FewShot, Prompt, Record, Task, load_task
+from moco.tasks import TASKS, FewShot, Prompt, Record, Task, load_task
+from moco.tasks.catalogue import Entry
+from moco.tasks.catalogue.loading import example
 from moco.tasks.record import literal
 from moco.tasks.shots import with_shots, worked_reply
 
@@ -107,6 +109,8 @@ CHOICES = {"A": "red", "B": "blue", "C": "green"}
     [
         ({"answer": "1,200", "kind": "numeric"}, "Answer: 1,200"),
         ({"answer": "12", "kind": "numeric", "meta": {"reasoning": "5 and 7."}}, "5 and 7.\nAnswer: 12"),
+        ({"answer": "6", "kind": "numeric", "meta": {"reasoning": "2 * 3 = <<2*3=6>>6."}}, "2 * 3 = 6.\nAnswer: 6"),
+        ({"answer": "6", "kind": "numeric", "meta": {"reasoning": "1 << 2 >> 1, so 6."}}, "1 << 2 >> 1, so 6.\nAnswer: 6"),
         ({"answer": "12", "kind": "numeric", "meta": {"solution": "So it is 12."}}, "So it is 12."),
         ({"answer": "12", "kind": "numeric", "meta": {"solution": "So it is 13."}}, "Answer: 12"),  # the grader does not take it
         ({"answer": "\\frac{1}{2}", "kind": "math"}, "Answer: \\boxed{\\frac{1}{2}}"),
@@ -125,6 +129,14 @@ def test_replies(fields: dict[str, Any], reply: str | None) -> None:
     record = Record(id="a", question="What?", **fields)
     task = Task("t", [], [record])
     assert worked_reply(task, record) == reply
+
+
+def test_gsm8k_keeps_the_marks_of_its_authors_and_shows_none() -> None:
+    entry = TASKS.get("gsm8k")
+    assert isinstance(entry, Entry)
+    task = example(entry)
+    [record] = task.test
+    assert "<<3*400=1200>>" in record.meta["reasoning"] and "<<" not in (worked_reply(task, record) or "<<")
 
 
 def test_own_examples_and_none() -> None:

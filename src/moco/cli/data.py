@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from moco.core.errors import ConfigError, did_you_mean
 if TYPE_CHECKING:
     from moco.tasks import Report
     from moco.tasks.load import Source
+    from moco.tasks.mapping import Fields
 
 app = typer.Typer(no_args_is_help=True, help="Your own data: check it, look at it, convert it.")
 
@@ -25,11 +27,13 @@ SHOWN = 100
 MAP = typer.Option([], "--map", metavar="FIELD=COLUMN", help="Which column a field is in; may be given several times.")
 FEW_SHOT = typer.Option(None, "--few-shot", min=0, help="Worked examples before the question, instead of the task's own number.")
 DATA_DIR = typer.Option(None, "--data-dir", help="Where the original files of a catalogue task lie.")
+KIND = typer.Option(None, "--kind", help="Kind of records that name none.")
 
 
 @app.command()
 def check(
     data: str = typer.Argument(..., help="A data file (.jsonl, .json, .csv, .parquet, an lm-eval .yaml), or a task's name."),
+    kind: str | None = KIND,
     mapped: list[str] = MAP,
     data_dir: Path | None = DATA_DIR,
     json: bool = typer.Option(False, "--json", help="For programs."),
@@ -38,9 +42,7 @@ def check(
 
     Example:  moco data check my.jsonl
     """
-    from moco.tasks.check import UNKNOWN_FIELD
-
-    report, is_task = _report(data, mapped, data_dir)
+    report, is_task = _report(data, mapped, data_dir, kind)
     if json:
         as_json(
             {
@@ -51,20 +53,43 @@ def check(
                 "left_out": [asdict(f) for f in report.left_out],
                 "warnings": [asdict(w) for w in report.warnings],
                 "notes": list(report.notes),
+                "mapping": dict(report.mapping),
             }
         )
     else:
         _say(report)
         if report.ok:
-            entry = f"{{data: {data}}}" if not is_task else f"{{name: {data}, data_dir: {data_dir}}}" if data_dir else data
-            given = f" --data-dir {data_dir}" if data_dir else ""
-            next_steps(f"moco data show {data}{given}", f"put  - {entry}  under tasks: in a study")
+            given = _given(mapped, kind, data_dir)
+            entry = _entry(data, fields_of(mapped), kind, data_dir, is_task)
+            next_steps(f"moco data show {shlex.quote(data)}{given}", f"put  - {entry}  under tasks: in a study")
     if not report.ok:
-        if not json and not mapped and not report.records and any(fault.what == UNKNOWN_FIELD for fault in report.faults):
+        if not json and report.mapping:
+            from moco.tasks.columns import as_options
+
+            entry = _entry(data, report.mapping, kind, data_dir, is_task)
             next_steps(
-                f"moco data check {data} --map question=COLUMN --map answer=COLUMN  if its columns have names of their own"
+                f"moco data check {shlex.quote(data)} {as_options(report.mapping)}{_given([], kind, data_dir)}",
+                f"put  - {entry}  under tasks: in a study, if that reads it rightly",
             )
         raise typer.Exit(FAULTY)
+
+
+def _given(mapped: list[str], kind: str | None, data_dir: Path | None) -> str:
+    """The options of this command line, as the next one needs them too."""
+    words = [word for text in mapped for word in ("--map", text)]
+    words += ["--kind", kind] if kind else []
+    words += ["--data-dir", str(data_dir)] if data_dir else []
+    return f" {shlex.join(words)}" if words else ""
+
+
+def _entry(data: str, fields: Fields, kind: str | None, data_dir: Path | None, is_task: bool) -> str:
+    """The entry of a study that reads the same."""
+    from moco.tasks.columns import flow, plain
+
+    if is_task:
+        return flow({"name": data, "data_dir": str(data_dir)}) if data_dir else data
+    given = {"data": data, "fields": plain(fields), "kind": kind}
+    return flow({key: value for key, value in given.items() if value})
 
 
 def _say(report: Report) -> None:
@@ -88,20 +113,23 @@ def _told(report: Report, fault: Any) -> str:
     return f"{report.where(fault.line)}: {name}{fault.what}; remedy: {fault.remedy}"
 
 
-def _report(data: str, mapped: list[str], data_dir: Path | None) -> tuple[Report, bool]:
+def _report(data: str, mapped: list[str], data_dir: Path | None, kind: str | None) -> tuple[Report, bool]:
     """The report on a file, or on a catalogue task, and whether it is one."""
-    from moco.tasks import TASKS, Report, check_file
+    from moco.tasks import Report, check_file
     from moco.tasks.doubts import warnings_of
+    from moco.tasks.load import entry_of
     from moco.tasks.read import Table
 
-    if data not in TASKS or Path(data).is_file():
+    entry = entry_of(data) if not Path(data).is_file() else None
+    if entry is None:
         if data_dir is not None:
             raise ConfigError("--data-dir goes with a task's name", where="--data-dir", remedy="leave it out")
         _check_source(data)
-        return check_file(Path(data).expanduser(), fields_of(mapped)), False
-    if mapped:
-        raise ConfigError("--map goes with a file, not with a task's name", where="--map", remedy="leave it out")
-    task = TASKS.get(data).load(_source(data_dir))
+        return check_file(Path(data).expanduser(), fields_of(mapped), kind), False
+    for option, given in (("--map", mapped), ("--kind", kind)):
+        if given:
+            raise ConfigError(f"{option} goes with a file, not with a task's name", where=option, remedy="leave it out")
+    task = entry.load(_source(data_dir))
     records = [*task.dev, *task.test]
     placed = [r.model_copy(update={"split": "dev" if n < len(task.dev) else "test"}) for n, r in enumerate(records)]
     counts = Counter(name for r in placed for name in (str(r.split), task.kind_of(r), "records"))
@@ -148,7 +176,7 @@ def fields_of(mapped: list[str]) -> dict[str, str | list[str]]:
 def show(
     task: str = typer.Argument(..., help="A data file, or a task's name."),
     n: int = typer.Option(3, "--n", min=1, help="How many records."),
-    kind: str | None = typer.Option(None, "--kind", help="Kind of records that name none."),
+    kind: str | None = KIND,
     mapped: list[str] = MAP,
     data_dir: Path | None = DATA_DIR,
     few_shot: int | None = FEW_SHOT,
@@ -181,7 +209,9 @@ def show(
     for note in loaded.notes:
         shown.print(f"note: {note}", markup=False)
     shown.print(f"{loaded.name}: {len(loaded.dev)} dev, {len(loaded.test)} test", markup=False)
-    next_steps(f"moco data check {task}" if Path(task).is_file() else f"moco tasks {task} --prompt")
+    called = shlex.quote(task)
+    own = f"moco data check {called}{_given(mapped, kind, data_dir)}"
+    next_steps(own if Path(task).is_file() else f"moco tasks {called} --prompt{_given([], None, data_dir)}")
 
 
 @app.command()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
+import sys
+import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
 import typer
@@ -12,6 +16,8 @@ from moco.cli.output import as_json, next_steps
 from moco.core.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Working skeletons to begin from.")
+OUT = typer.Option(Path(), "--out", "-o", help="Folder to write into.")
+JSON = typer.Option(False, "--json", help="For programs.")
 
 METHOD = '''\
 """{title}: everybody answers, then one member reads all the answers and answers again. Say here what yours does instead."""
@@ -114,34 +120,94 @@ def class_name(name: str) -> str:
 @app.command()
 def method(
     name: str = typer.Argument(..., help="Name of the method, in small_letters."),
-    out: Path = typer.Option(Path(), "--out", "-o", help="Folder to write into."),
-    json: bool = typer.Option(False, "--json", help="For programs."),
+    out: Path = OUT,
+    json: bool = JSON,
 ) -> None:
     """Write NAME.py, a working method, and test_NAME.py, its test. Existing files are left alone.
 
     Example:  moco new method polite
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise ConfigError(
-            f"'{name}' is no name for a method", where="NAME", remedy="use small letters, digits and _, such as my_method"
-        )
     from moco.collab import METHODS
 
-    if name in METHODS:
-        raise ConfigError(f"there is a method '{name}' already", where="NAME", remedy="choose another name")
-    source, test = out / f"{name}.py", out / f"test_{name}.py"
-    for file in (source, test):
-        if file.exists():
-            raise ConfigError(f"'{file}' exists", where=str(out), remedy="remove it, or choose another name or --out")
-    cls = class_name(name)
-    out.mkdir(parents=True, exist_ok=True)
-    for file, text in zip((source, test), skeleton(name, out), strict=True):
-        file.write_text(text, encoding="utf-8")
+    _check_name(name, "method", name in METHODS)
+    source, test = _written(dict(zip((f"{name}.py", f"test_{name}.py"), skeleton(name, out), strict=True)), out)
+    reference = f"{source}:{class_name(name)}"
     if json:
-        as_json({"method": str(source), "test": str(test), "reference": f"{source}:{cls}"})
+        as_json({"method": str(source), "test": str(test), "reference": reference})
         return
     typer.echo(f"wrote {source} and {test}")
-    next_steps(f"pytest {test}", f"moco methods {source}:{cls}", f"name: {source}:{cls}   (in a study, under methods:)")
+    next_steps(f"pytest {test}", f"moco methods {reference}", f"name: {reference}   (in a study, under methods:)")
+
+
+@app.command()
+def task(
+    name: str = typer.Argument(..., help="Name of the task, in small_letters."),
+    out: Path = OUT,
+    json: bool = JSON,
+) -> None:
+    """Write NAME.py, an entry like those of the catalogue, NAME.jsonl, made-up data, and test_NAME.py, its test.
+
+    For questions of your own in a data file no entry is needed: see moco data check. Existing files are left alone.
+
+    Example:  moco new task rivers
+    """
+    from moco.cli.new_task import task_files
+    from moco.tasks import TASKS
+
+    _check_name(name, "task", name in TASKS)
+    source, data, test = _written(task_files(name, out), out)
+    reference = f"{source}:ENTRY"
+    if json:
+        as_json({"task": str(source), "data": str(data), "test": str(test), "reference": reference})
+        return
+    typer.echo(f"wrote {source}, {data} and {test}")
+    next_steps(f"pytest {test}", f"moco tasks {reference} --prompt", f"- {reference}   (in a study, under tasks:)")
+
+
+def _check_name(name: str, sort: str, taken: bool) -> None:
+    """Raises ConfigError for a name that Python cannot import, that is taken, or that would hide another module."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise ConfigError(
+            f"'{name}' is no name for a {sort}", where="NAME", remedy=f"use small letters, digits and _, such as my_{sort}"
+        )
+    if taken:
+        raise ConfigError(f"there is a {sort} '{name}' already", where="NAME", remedy="choose another name")
+    if hidden := _hidden_by(name):
+        raise ConfigError(
+            f"{name}.py would hide {hidden}",
+            where="NAME",
+            why="Python imports the file of that name that it finds first",
+            remedy=f"choose another name, such as my_{name}",
+        )
+
+
+def _hidden_by(name: str) -> str:
+    """What ``import NAME`` gives in this environment, in words; "" where it gives nothing, or only a file of the user's own."""
+    if name == "moco":
+        return "moco itself"
+    if name in sys.stdlib_module_names:
+        return f"the module '{name}' of Python"
+    if name in ("conftest", "sitecustomize", "usercustomize"):
+        return f"the module '{name}' that pytest or Python loads unasked"
+    spec = importlib.util.find_spec(name)
+    places = [Path(path).resolve() for key in ("purelib", "platlib") if (path := sysconfig.get_path(key))]
+    origin = Path(spec.origin).resolve() if spec is not None and spec.origin and spec.has_location else None
+    return f"the installed package '{name}'" if origin and any(origin.is_relative_to(place) for place in places) else ""
+
+
+def _written(texts: Mapping[str, str], out: Path) -> list[Path]:
+    """Write the files into ``out``, all of them or none; raises ConfigError where one is there already or cannot be written."""
+    files = [out / name for name in texts]
+    for file in files:
+        if file.exists():
+            raise ConfigError(f"'{file}' exists", where=str(out), remedy="remove it, or choose another name or --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for file, text in zip(files, texts.values(), strict=True):
+            file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", where=str(out), remedy="choose another place") from error
+    return files
 
 
 @app.callback()

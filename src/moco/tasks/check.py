@@ -6,15 +6,17 @@ Nothing here raises on the content of a file; only a file that cannot be opened 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from moco.core.errors import DataError, did_you_mean
+from moco.core.errors import ConfigError, DataError, did_you_mean
+from moco.tasks.columns import UNKNOWN_FIELD, as_options, as_yaml, columns_of, gathered, proposed
 from moco.tasks.doubts import REMEDIES, Doubt, oddities, warnings_of
+from moco.tasks.gold import wrong_gold
 from moco.tasks.mapping import Fields, check_fields
 from moco.tasks.originals import recognise
 from moco.tasks.read import Table, read_table
@@ -24,7 +26,6 @@ from moco.tasks.rows import Fault, Row
 _WRONG_VALUE = frozenset({"literal_error", "string_too_short", "greater_than_equal", "finite_number"})
 _FIELDS = tuple(Record.model_fields)
 _SHOWN = 20
-UNKNOWN_FIELD = "is not a known field"
 NO_TEST = "no record is in test"
 
 
@@ -33,7 +34,8 @@ class Report:
     """What a file holds: its sound records, all faults, warnings, and counts by split and kind.
 
     ``left_out`` are the records of a released file that cannot be graded: named, counted, and not loaded. ``unit`` says
-    whether the numbers are those of lines or of rows.
+    whether the numbers are those of lines or of rows. ``mapping`` is proposed where the columns have names of their own, ``kind``
+    that of the records which name none.
     """
 
     path: str
@@ -44,6 +46,8 @@ class Report:
     records: list[Record] = field(default_factory=list, repr=False)
     unit: str = "line"
     table: Table = field(default_factory=lambda: Table([]), repr=False)
+    mapping: Fields = field(default_factory=dict)
+    kind: str = ""
 
     @property
     def ok(self) -> bool:
@@ -78,23 +82,37 @@ class Report:
         first, others = self.faults[0], len(self.faults) - 1
         more = f" (and {others} more fault{'s' if others > 1 else ''}; see `moco data check {self.path}`)" if others else ""
         what = f"field '{first.field}' {first.what}" if first.field else first.what
-        raise DataError(what + more, where=self.where(first.line), remedy=first.remedy)
+        remedy, whole = first.remedy, not first.line or (first.what == UNKNOWN_FIELD and first.remedy.startswith("known:"))
+        if self.mapping and first.field and whole:
+            given = f"fields: {as_yaml(self.mapping)} in a study, or {as_options(self.mapping)}"
+            remedy = f"say which columns hold its fields, {given}"
+        raise DataError(what + more, where=self.where(first.line), remedy=remedy)
 
 
-def check_file(path: str | Path, fields: Fields | None = None) -> Report:
-    """Check the data file at ``path`` (any suffix of ``read.SUFFIXES``); ``fields`` names the columns of our fields.
+def check_file(path: str | Path, fields: Fields | None = None, kind: str | None = None) -> Report:
+    """Check the data file at ``path`` (any suffix of ``read.SUFFIXES``); ``fields`` names the columns of our fields, ``kind`` is
+    that of records which name none.
 
-    Raises DataError only where it cannot be opened, ConfigError where a package that reads its format is missing.
+    Raises DataError only where it cannot be opened, ConfigError where a package that reads its format is missing, and for an
+    unknown kind or field.
     """
+    wanted = known_kind(kind)
     if not fields and (known := recognise(Path(path))) is not None:
         return Report(str(path), [known])
     if fields:
         check_fields(fields)
-    return check_table(read_table(Path(path), fields), str(path))
+    return check_table(read_table(Path(path), fields), str(path), fields or {}, wanted)
 
 
-def check_table(table: Table, path: str) -> Report:
-    """Check rows wherever they are from; ``path`` is what messages call the place."""
+def known_kind(kind: str | None) -> str | None:
+    """The kind's own name; raises ConfigError for one that there is not."""
+    if kind is not None and KIND_ALIASES.get(kind, kind) not in KIND_NAMES:
+        raise ConfigError(f"unknown kind '{kind}'", where="kind", remedy=did_you_mean(kind, (*KIND_NAMES, *KIND_ALIASES)))
+    return kind if kind is None else KIND_ALIASES.get(kind, kind)
+
+
+def check_table(table: Table, path: str, fields: Fields | None = None, kind: str | None = None) -> Report:
+    """Check rows wherever they are from; ``path`` is what messages call the place, ``fields`` how the rows were mapped."""
     report = Report(path, unit=table.unit, table=table)
     seen: dict[str, int] = {}
     lines: list[int] = []
@@ -106,6 +124,11 @@ def check_table(table: Table, path: str) -> Report:
         if record is not None and record.id in seen:
             what = f"'{record.id}' is also the id of {table.unit} {seen[record.id]}"
             faults, record = [Fault(row.line, "id", what, REMEDIES["id"])], None
+        if record is not None and kind is not None:
+            faults = [
+                Fault(row.line, name, f"{what}; the kind {kind} is given", remedy) for name, what, remedy in unfit(record, kind)
+            ]
+            record = None if faults else record
         (report.left_out if table.lenient else report.faults).extend(faults)
         if record is not None:
             seen[record.id] = row.line
@@ -114,16 +137,54 @@ def check_table(table: Table, path: str) -> Report:
     if report.left_out and 2 * len({fault.line for fault in report.left_out}) > len(table.rows):
         report.faults += report.left_out  # a file that is mostly wrong is not read at all
         report.left_out = []
+    _gather(report, fields or {})
     if not report.records and not report.faults:
         report.faults.append(Fault(0, "", "the file holds no records", "write one record a line"))
     if report.records and not report.faults and all(record.split == "dev" for record in report.records):
         report.faults.append(Fault(0, "split", NO_TEST, 'give records "split": "test", or leave split out'))
     report.faults.sort(key=lambda fault: fault.line)
-    report.warnings = list(warnings_of(report.records, lines, table.unit))
+    report.warnings += list(warnings_of(report.records, lines, table.unit))
+    report.kind = kind or joint_kind(report.records)
     for record in report.records:
-        for name in (record.split or "no split", record.effective_kind, "records"):
+        own = record.kind or (report.kind if report.kind != "mixed" else record.effective_kind)
+        for name in (record.split or "no split", own, "records"):
             report.counts[name] = report.counts.get(name, 0) + 1
     return report
+
+
+def _gather(report: Report, fields: Fields) -> None:
+    """One fault for each faulty column, the mapping that may be wanted, and a doubt where the answers are left behind."""
+    table = report.table
+    if table.lenient or not (report.faults or fields):
+        return
+    columns = table.columns or columns_of(table.rows)
+    if not report.records:
+        report.mapping = proposed(columns, [row for row in table.rows if isinstance(row, Row)], fields)
+    report.faults = gathered(report.faults, len(table.rows), table.unit, report.mapping)
+    used = {one for column in fields.values() for one in ([column] if isinstance(column, str) else column)}
+    left = [name for name in columns if name not in used and name not in _FIELDS and "." not in name]
+    if fields and left and report.records and all(record.effective_kind == "generation" for record in report.records):
+        what = f"no record has an answer; columns that are not mapped: {', '.join(left[:_SHOWN])}"
+        report.warnings.append(Doubt(0, what))
+
+
+def joint_kind(records: Sequence[Record]) -> str:
+    """One kind for records of which none is given: answers of which only some are numbers are short texts; else ``mixed``."""
+    kinds = {record.effective_kind for record in records}
+    if len(kinds) == 1:
+        return kinds.pop()
+    named = any(record.kind for record in records)
+    return "short_text" if kinds == {"numeric", "short_text"} and not named else "mixed"
+
+
+def unfit(record: Record, kind: str) -> list[tuple[str, str, str]]:
+    """(field, what, remedy) where a record that names no kind has not what ``kind`` needs."""
+    if record.kind:
+        return []
+    found = faults_of(record.model_copy(update={"kind": kind}))
+    if not found and (wrong := wrong_gold(record, kind)) is not None:
+        found = [("answer", wrong[0])]
+    return [(name, what, "give another kind, or leave it out") for name, what in found]
 
 
 def check_row(row: Row, unit: str = "line") -> tuple[list[Fault], Record | None]:

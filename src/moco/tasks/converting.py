@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from moco.core.errors import ConfigError, did_you_mean
-from moco.tasks.check import Report, check_file, check_table
+from moco.tasks.check import Report, check_file, check_table, known_kind
 from moco.tasks.hub import Hub, hub_table
 from moco.tasks.load import check_kind
 from moco.tasks.mapping import Fields
-from moco.tasks.record import KIND_ALIASES, KIND_NAMES, Prompt, Record, Task
+from moco.tasks.record import Prompt, Record, Task
 from moco.tasks.write import write_records
 
 
@@ -24,10 +23,8 @@ def convert_data(
 
     Raises DataError for a fault of ``source``, ConfigError for an unknown kind or a format that moco does not write.
     """
-    wanted = KIND_ALIASES.get(kind, kind) if kind is not None else None
-    if wanted is not None and wanted not in KIND_NAMES:
-        raise ConfigError(f"unknown kind '{kind}'", where="--kind", remedy=did_you_mean(str(kind), (*KIND_NAMES, *KIND_ALIASES)))
-    report = check_file(source, fields) if hub is None else check_table(hub_table(hub), hub.name)
+    wanted = known_kind(kind)
+    report = check_file(source, fields) if hub is None else check_table(hub_table(hub), hub.name, hub.fields)
     report.raise_first()
     if wanted is not None:
         check_kind(report.records, wanted, report.path)

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from moco.core.errors import ConfigError, DataError, did_you_mean
-from moco.core.registry import Registry
+from moco.core.registry import Registry, is_file_reference, load_file
 from moco.core.seeds import derive, generator
-from moco.tasks.check import NO_TEST, Report, check_file, check_table
-from moco.tasks.gold import wrong_gold
+from moco.tasks.check import NO_TEST, Report, check_file, check_table, joint_kind, known_kind, unfit
 from moco.tasks.hub import Hub, hub_table
 from moco.tasks.mapping import Fields
 from moco.tasks.read import SUFFIXES
-from moco.tasks.record import KIND_ALIASES, KIND_NAMES, Prompt, Record, Task, faults_of
+from moco.tasks.record import Prompt, Record, Task
 from moco.tasks.shots import FewShot, with_shots
 
 
@@ -38,6 +37,7 @@ class Source:
     revision: str | None = None
 
 
+@runtime_checkable
 class TaskEntry(Protocol):
     """What a catalogue name stands for."""
 
@@ -61,9 +61,22 @@ class TaskEntry(Protocol):
         """The whole task; raises ConfigError for an option the task does not have, DataError for missing or faulty data."""
 
 
-TASKS: Registry[TaskEntry] = Registry("task", "moco.tasks")
+TASKS: Registry[TaskEntry] = Registry("task", "moco.tasks", named=lambda entry: str(getattr(entry, "name", "")))
 DEV_SHARE = 0.2
 """How much of the records without a split becomes dev."""
+
+
+def entry_of(name: str) -> TaskEntry | None:
+    """What a task's name stands for, or ``path/to/file.py:ENTRY``; None for anything else, which may be a data file.
+
+    Raises ConfigError for a file of Python that holds no such entry.
+    """
+    if not is_file_reference(name):
+        return TASKS.get(name) if name in TASKS else None
+    found = load_file(name, where=f"task {name}")
+    if not isinstance(found, TaskEntry):
+        raise ConfigError(f"'{name}' is no task", where=f"task {name}", remedy="name an Entry of moco.tasks.catalogue")
+    return found
 
 
 def load_task(
@@ -79,7 +92,7 @@ def load_task(
     hub: Hub | None = None,
     few_shot: FewShot | int | None = None,
 ) -> Task:
-    """The task called ``name_or_path``, or the one in that data file (any of ``read.SUFFIXES``).
+    """The task called ``name_or_path`` (or ``path/to/file.py:ENTRY``), or the one in that data file (any of ``read.SUFFIXES``).
 
     ``fields`` says which column of the file each of our fields is in; ``hub`` that the rows are a data set of the Hugging Face
     hub, with its own ``fields``, and then ``name_or_path`` is what the task is called.
@@ -92,21 +105,22 @@ def load_task(
     """
     _check_options(kind, limit, dev_share)
     text = str(name_or_path)
-    catalogue = hub is None and not isinstance(name_or_path, Path) and not text.lower().endswith(SUFFIXES) and text in TASKS
-    if catalogue and fields:
+    catalogue = hub is None and not isinstance(name_or_path, Path) and not text.lower().endswith(SUFFIXES)
+    entry = entry_of(text) if catalogue else None
+    if entry is not None and fields:
         raise ConfigError("a mapping goes with a file", where=f"task {text}", remedy="leave it out: the task knows its columns")
-    if not catalogue and source not in (None, Source()) and (hub is not None or Path(text).exists()):
+    if entry is None and source not in (None, Source()) and (hub is not None or Path(text).exists()):
         raise ConfigError(
             "data_dir, split, variant and revision go with a task's name", where=text, remedy="leave them out, or name a task"
         )
     if hub is not None:
-        task = _from_report(check_table(hub_table(hub), hub.name), text, kind, dev_share, seed)
+        task = _from_report(check_table(hub_table(hub), hub.name, hub.fields), text, kind, dev_share, seed)
     elif isinstance(name_or_path, Path) or text.lower().endswith(SUFFIXES):
         task = _from_file(Path(text).expanduser(), kind, dev_share, seed, fields)
-    elif catalogue:
-        task = TASKS.get(text).load(source or Source())
+    elif entry is not None:
+        task = entry.load(source or Source())
         if kind is not None:
-            task = replace(task, kind=KIND_ALIASES.get(kind, kind))
+            task = replace(task, kind=known_kind(kind) or task.kind)
             check_kind([*task.dev, *task.test], task.kind, f"task {text}")
     elif Path(text).exists():
         task = _from_file(Path(text), kind, dev_share, seed, fields)
@@ -118,19 +132,28 @@ def load_task(
         task = replace(task, prompt=prompt)
     if few_shot is not None:
         task = with_shots(task, FewShot(few_shot) if isinstance(few_shot, int) else few_shot, examples_in)
+    return task if limit is None else limited(task, limit, seed)
+
+
+def limited(task: Task, limit: int, seed: int = 0) -> Task:
+    """``task`` with at most ``limit`` records of dev and of test each, sampled by ``seed``; raises ConfigError for no limit."""
+    _check_limit(limit)
+    draw = sample_groups if task.whole_groups else sample
+    return replace(task, dev=draw(task.dev, limit, seed, "dev"), test=draw(task.test, limit, seed, "test"))
+
+
+def _check_limit(limit: Any) -> None:
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        remedy = "give a whole number of at least 1, or leave it out"
+        raise ConfigError(f"limit is {limit!r}", where="limit", remedy=remedy)
+
+
+def _check_options(kind: str | None, limit: int | None, dev_share: Any) -> None:
+    known_kind(kind)
     if limit is not None:
-        draw = sample_groups if task.whole_groups else sample
-        task = replace(task, dev=draw(task.dev, limit, seed, "dev"), test=draw(task.test, limit, seed, "test"))
-    return task
-
-
-def _check_options(kind: str | None, limit: int | None, dev_share: float) -> None:
-    if kind is not None and KIND_ALIASES.get(kind, kind) not in KIND_NAMES:
-        raise ConfigError(f"unknown kind '{kind}'", where="kind", remedy=did_you_mean(kind, (*KIND_NAMES, *KIND_ALIASES)))
-    if limit is not None and limit < 1:
-        raise ConfigError(f"limit is {limit}", where="limit", remedy="give at least 1, or leave it out")
-    if not 0 <= dev_share < 1:
-        raise ConfigError(f"dev_share is {dev_share}", where="dev_share", remedy="give the share of dev, from 0 to below 1")
+        _check_limit(limit)
+    if not isinstance(dev_share, int | float) or not 0 <= dev_share < 1:
+        raise ConfigError(f"dev_share is {dev_share!r}", where="dev_share", remedy="give the share of dev, from 0 to below 1")
 
 
 def _from_file(path: Path, kind: str | None, dev_share: float, seed: int, fields: Fields | None) -> Task:
@@ -143,18 +166,14 @@ def _from_report(report: Report, name: str, kind: str | None, dev_share: float, 
     path, table = report.path, report.table
     records = report.records
     dev, test = divided(records, dev_share, seed)
-    kinds = {record.kind for record in records if record.kind}
-    wanted = KIND_ALIASES.get(kind, kind) if kind is not None else None
+    wanted = known_kind(kind)
     if wanted is not None:
         check_kind(records, wanted, path)
-    if wanted is None:
-        effective = {record.effective_kind for record in records}
-        wanted = effective.pop() if len(effective) == 1 else _joint(effective) if not kinds else "mixed"
     return Task(
         table.name or name,
         dev,
         test,
-        wanted,
+        wanted or joint_kind(records),
         prompt=table.prompt or Prompt(),
         worked=table.prompt.shots if table.prompt else (),
         metric=table.metric,
@@ -162,11 +181,6 @@ def _from_report(report: Report, name: str, kind: str | None, dev_share: float, 
         licence=table.licence,
         source=path,
     )
-
-
-def _joint(kinds: set[str]) -> str:
-    """One kind for a file that names none: answers of which only some are numbers are short texts."""
-    return "short_text" if kinds == {"numeric", "short_text"} else "mixed"
 
 
 def examples_in(path: Path) -> list[Record]:
@@ -180,17 +194,12 @@ def examples_in(path: Path) -> list[Record]:
 def check_kind(records: Sequence[Record], kind: str, where: str) -> None:
     """Raises DataError where a record that names no kind has not what ``kind`` needs."""
     for record in records:
-        if record.kind:
-            continue
-        found = faults_of(record.model_copy(update={"kind": kind}))
-        if not found and (wrong := wrong_gold(record, kind)) is not None:
-            found = [("answer", wrong[0])]
-        for name, what in found:
+        for name, what, remedy in unfit(record, kind):
             raise DataError(
                 f"record '{record.id}': field '{name}' {what}",
                 where=where,
                 why=f"the kind {kind} is given for records that name none",
-                remedy="give another kind, or leave it out",
+                remedy=remedy,
             )
 
 

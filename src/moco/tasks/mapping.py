@@ -20,7 +20,8 @@ FIELDS = (
     *("id", "question", "choices", "answer", "split", "kind", "tests", "entry_point"),
     *("context", "messages", "labels", "tolerance", "group", "source", "meta"),
 )
-_TEXTS = ("id", "question", "answer", "group", "context", "source")
+NOT_THERE = ", which is not there"
+TEXTS = ("id", "question", "answer", "group", "context", "source")
 
 
 def check_fields(fields: Fields, where: str = "fields") -> None:
@@ -50,8 +51,8 @@ def map_row(row: Row, fields: Fields) -> Row | list[Fault]:
                     Fault(
                         row.line,
                         name,
-                        f"is mapped to the column '{one}', which is not there",
-                        did_you_mean(one, _paths(row.data)),
+                        f"is mapped to the column '{one}'{NOT_THERE}",
+                        did_you_mean(one, paths(row.data)),
                     )
                 )
         values = [value for _, value in found]
@@ -73,7 +74,7 @@ def _typed(data: dict[str, Any]) -> dict[str, Any]:
     if (options := _options(out.get("choices"))) is not None:
         out["choices"] = options
         out["answer"] = _label(out.get("answer"), options)
-    for name in _TEXTS:
+    for name in TEXTS:
         value = out.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
             out[name] = str(value)
@@ -124,6 +125,7 @@ def _at(data: Any, path: str) -> tuple[bool, Any]:
     return False, None
 
 
-def _paths(data: Mapping[str, Any]) -> list[str]:
+def paths(data: Mapping[str, Any]) -> list[str]:
+    """The columns of a row, and the paths into those that hold objects."""
     inner = [f"{name}.{key}" for name, value in data.items() if isinstance(value, dict) for key in value]
     return [*data, *inner]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moco.core.errors import DataError
-from moco.tasks.mapping import Fields, map_row
+from moco.tasks.mapping import Fields, map_row, paths
 from moco.tasks.rows import Fault, Row, read_text
 from moco.tasks.strictjson import Cursor, OddJson, elements, parse
 
@@ -27,6 +27,7 @@ _JSON_COLUMNS = ("choices", "meta", "messages", "labels", "tolerance")
 _RENAMED = {
     **dict.fromkeys((".ndjson", ".jl", ".jsonlines"), "give it the suffix .jsonl"),
     **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".tar"), "unpack it first"),
+    ".py": "a task of your own is named with its entry, path/to/file.py:ENTRY",
     **dict.fromkeys((".tsv", ".xlsx", ".xls", ".ods"), "save it as CSV in UTF-8, cells separated by commas"),
 }
 _LARGEST_CELL = 1 << 26
@@ -44,6 +45,8 @@ class Table:
     metric: str = ""
     notes: tuple[str, ...] = ()
     licence: str = ""
+    columns: tuple[str, ...] = ()
+    """The columns of the file, where its rows are mapped and so do not show them any more."""
 
 
 def read_table(path: Path, fields: Fields | None = None) -> Table:
@@ -116,13 +119,15 @@ def raw_rows(path: Path, loader: str) -> Iterator[Row | Fault]:
 
 def _mapped(table: Table, fields: Fields) -> Table:
     out: list[Row | Fault] = []
+    columns: dict[str, None] = {}
     for row in table.rows:
         if isinstance(row, Fault):
             out.append(row)
             continue
+        columns.update(dict.fromkeys(paths(row.data)))
         mapped = map_row(row, fields)
         out += mapped if isinstance(mapped, list) else [mapped]
-    return Table(out, unit=table.unit)
+    return Table(out, unit=table.unit, columns=tuple(columns))
 
 
 def _jsonl(text: str) -> Iterator[Row | Fault]:

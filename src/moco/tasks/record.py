@@ -7,7 +7,7 @@ nothing that is not shown to a model. A task's fingerprint covers its records an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -72,6 +72,10 @@ class Record(BaseModel):
     tolerance: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     group: str | None = None
     source: str | None = None
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What is set: most fields of most records are not."""
+        return ((name, value) for name, value in super().__repr_args__() if value not in (None, "", {}))
 
     @model_validator(mode="before")
     @classmethod
@@ -257,7 +261,7 @@ def displayed(record: Record) -> list[tuple[str, str]]:
     return [(label if own else chr(65 + i), text) for i, (label, text) in enumerate(choices.items())]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Task:
     """Records in ``dev`` and ``test`` (disjoint), how they are asked, and their grader."""
 
@@ -289,6 +293,9 @@ class Task:
                 why="dev tunes what test measures",
                 remedy="give every record one split",
             )
+
+    def __repr__(self) -> str:
+        return f"Task({self.name!r}, kind={self.kind!r}, dev={len(self.dev)}, test={len(self.test)})"
 
     def kind_of(self, record: Record) -> str:
         return record.kind or (self.kind if self.kind != "mixed" else inferred_kind(record))

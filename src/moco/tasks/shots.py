@@ -6,6 +6,7 @@ asks, and one that is taken from dev is not in dev any more. Its reply is one th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from moco.tasks.record import Record, Shot, Task
 RIGHT = frozenset({"multiple_choice", "label", "numeric", "math", "short_text"})
 """Kinds whose right answer can be written down behind 'Answer: '."""
 _SPELLED = 40
+_CALCULATOR = re.compile(r"<<[^<>\n]*=[^<>\n]*>>")
+"""Marks of GSM8K's authors for a calculator (<<3*4=12>>), kept in the record; no reply shows them."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def worked_reply(task: Task, record: Record) -> str | None:
         return None
     answer = f"Answer: {_written(task, record, kind)}"
     replies = [solution] if isinstance(solution, str) else []
-    replies += [f"{steps}\n{answer}"] if isinstance(steps, str) and steps.strip() else []
+    replies += [f"{_CALCULATOR.sub('', steps)}\n{answer}"] if isinstance(steps, str) and steps.strip() else []
     return next((reply for reply in (*replies, answer) if task.grade(record, reply).score == 1), None)
 
 

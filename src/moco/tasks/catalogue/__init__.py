@@ -7,5 +7,20 @@ Invariant: importing an entry reads no data and imports no heavy library. What i
 """
 
 from moco.tasks.catalogue.entry import Defect, Entry, Example, Hub, LeaveOut, Native, Shots, Table, Variant
+from moco.tasks.catalogue.making import keyed, lettered, one_label, text_of
 
-__all__ = ["Defect", "Entry", "Example", "Hub", "LeaveOut", "Native", "Shots", "Table", "Variant"]
+__all__ = [
+    "Defect",
+    "Entry",
+    "Example",
+    "Hub",
+    "LeaveOut",
+    "Native",
+    "Shots",
+    "Table",
+    "Variant",
+    "keyed",
+    "lettered",
+    "one_label",
+    "text_of",
+]

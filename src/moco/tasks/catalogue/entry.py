@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from moco.tasks.record import Prompt, Task
@@ -134,6 +135,8 @@ class Entry:
     """Where the original files are, in words: repository and path."""
     folder: str = ""
     """The folder of the original files inside ``data_dir``, where that is not the task's name."""
+    beside: Path | None = None
+    """The folder of files that the package of the entry brings, for a task of one's own: read where no ``data_dir`` is given."""
     aside: tuple[str, ...] = ()
     """Original files that are no tables but are needed beside them."""
     prompt: Prompt = field(default_factory=Prompt)
@@ -172,7 +175,7 @@ class Entry:
 
     @property
     def source(self) -> str:
-        return self.hub.dataset if self.hub else self.original
+        return self.hub.dataset if self.hub else self.original or "files of its own"
 
     def about(self) -> dict[str, Any]:
         """What is known of the task without reading any data; JSON."""
@@ -216,5 +219,8 @@ class Entry:
         patterns = sorted({p for t in self.tables for p in t.files} | set(self.aside))
         if patterns:
             found["files"] = {"patterns": patterns, "from": self.original or None}
-        found["released"] = f"{self.released_name or self.name}.json"
+        if self.beside:
+            found["package"] = "its own files"
+        else:
+            found["released"] = f"{self.released_name or self.name}.json"
         return found

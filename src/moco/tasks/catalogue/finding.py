@@ -114,7 +114,8 @@ def advice(entry: Entry, *, hub: bool = True) -> str:
     if names:
         origin = f" (from {entry.original})" if entry.original else ""
         ways.append(f"put {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}{origin} into data_dir")
-    ways.append(f"put the released {entry.released_name or entry.name}.json into data_dir")
+    if entry.beside is None:  # a task of one's own was never released
+        ways.append(f"put the released {entry.released_name or entry.name}.json into data_dir")
     return ", or ".join(ways)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from moco.tasks.catalogue.entry import Defect, Entry, Example, Hub, Native, Table
@@ -10,12 +9,13 @@ from moco.tasks.record import Prompt
 
 
 def rows(row: Native) -> list[dict[str, Any]]:
-    """The gold number stands behind ``####``; the reasoning before it stays in ``meta``, without <<calculator marks>>."""
+    """The gold number stands behind ``####``; the reasoning before it (with <<calculator marks>>) stays in ``meta``."""
     reasoning, mark, gold = str(row.data["answer"]).rpartition("####")
     if not mark or not gold.strip():
         raise Defect("there is no gold answer behind ####")
-    steps = re.sub(r"<<[^<>\n]*>>", "", reasoning).strip()
-    return [{"id": row.number, "question": row.data["question"], "answer": gold.strip(), "meta": {"reasoning": steps}}]
+    return [
+        {"id": row.number, "question": row.data["question"], "answer": gold.strip(), "meta": {"reasoning": reasoning.strip()}}
+    ]
 
 
 ENTRY = Entry(

@@ -35,7 +35,7 @@ def load(entry: Entry, source: Source) -> Task:
     """See ``Entry.load``."""
     name, variant = chosen(entry, source.variant)
     entry = apply(entry, variant)
-    data_dir = source.data_dir.expanduser() if source.data_dir else None
+    data_dir = source.data_dir.expanduser() if source.data_dir else entry.beside
     if data_dir is not None and source.revision is not None:
         raise ConfigError(
             "revision is for the hub, and data_dir is read from disk", where=f"task {entry.name}", remedy="leave one of them out"
