@@ -150,7 +150,9 @@ def test_sampling_and_seed_reach_the_members(serving: Serving) -> None:
 
 @pytest.mark.parametrize(
     ("change", "param"),
-    [({"stream": True}, "stream"), ({"tools": [{"type": "function"}]}, "tools"), ({"logprobs": True}, "logprobs"),
+    [({"stream": "yes"}, "stream"), ({"stream_options": {"include_usage": True}}, "stream_options"),
+     ({"stream": True, "stream_options": {"usage": True}}, "stream_options"),
+     ({"tools": [{"type": "function"}]}, "tools"), ({"logprobs": True}, "logprobs"),
      ({"temprature": 0}, "temprature"), ({"temperature": "hot"}, "temperature"),
      ({"temperature": True}, "temperature"), ({"n": 0}, "n"),
      ({"max_tokens": 0}, "max_tokens"), ({"top_p": 0}, "top_p"), ({"stop": [1]}, "stop"), ({"messages": []}, "messages"),

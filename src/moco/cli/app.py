@@ -15,13 +15,28 @@ from collections.abc import Sequence
 
 import typer
 
-from moco.cli import ask, cache, catalogue, convert, data, doctor, grade, new, playground, reporting, rescore, running, serving
+from moco.cli import (
+    ask,
+    cache,
+    catalogue,
+    comparing,
+    convert,
+    data,
+    doctor,
+    grade,
+    new,
+    playground,
+    reporting,
+    rescore,
+    running,
+    serving,
+)
 from moco.cli.ending import ENDING
-from moco.core.errors import DataError, MocoError
+from moco.core.errors import DataError, MocoError, in_a_line
 
 INTERRUPTED, READER_GONE = 130, 141
 
-app = typer.Typer(name="moco", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(name="moco", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def _version(value: bool) -> None:
@@ -47,6 +62,7 @@ for command in (
     running.demo,
     running.run,
     reporting.report,
+    comparing.compare,
     ask.ask,
     serving.serve,
     catalogue.methods,
@@ -85,8 +101,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader (head, less) went away: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
-    except SystemExit:  # so end rich and click when the reader went away
-        return READER_GONE
+    except SystemExit as ended:  # so ends completion, and so, with a code, do rich and click when the reader went away
+        return READER_GONE if ended.code else 0
     except Exception as error:  # noqa: BLE001  the last resort of the program
         return _unexpected(error, debug)
     if code == INTERRUPTED:
@@ -123,8 +139,7 @@ def _unexpected(error: Exception, debug: bool) -> int:
         return trouble.exit_code
     if debug:
         return 1
-    said = str(error).splitlines()
-    typer.echo(f"error: {type(error).__name__}: {said[0] if said else '(no message)'}", err=True)
+    typer.echo(f"error: {in_a_line(error)}", err=True)
     typer.echo("  remedy: this is a fault of moco; run with --debug and report what it prints", err=True)
     return 1
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from moco.cli.output import as_json, console, next_steps, open_store
+from moco.core.errors import ConfigError, ContextOverflow
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,9 +27,9 @@ ASKED, SAID = 240, 400
 
 
 def ask(
-    source: Path = typer.Argument(..., help="A study.yaml, or a finished cell runs/NAME/cells/ID."),
+    source: Path = typer.Argument(..., help="A study.yaml, a finished run's folder, or a finished cell runs/NAME/cells/ID."),
     question: str = typer.Argument(..., help="What to ask."),
-    method: str | None = typer.Option(None, "--method", help="Label of a method in the study; default: its first."),
+    method: str | None = typer.Option(None, "--method", help="Label of a method in the study or run; default: its first."),
     spec: str | None = typer.Option(None, "--kind", help="Kind of answer (numeric, short_text, ...); default: the task's."),
     store: Path | None = typer.Option(None, "--store", help="Cache file instead of the one under $MOCO_HOME."),
     json: bool = typer.Option(False, "--json", help="Answer and transcript as JSON."),
@@ -42,6 +43,8 @@ def ask(
     """
     from dataclasses import replace
 
+    if not question.strip():
+        raise ConfigError("the question is empty", where="command line", remedy='ask something, such as "What is 17 + 25?"')
     from moco.cli.sources import load_source
     from moco.core.answering import KINDS
     from moco.core.runtime import RUNTIME
@@ -57,7 +60,10 @@ def ask(
         messages=messages_of(question), sampling=found.sampling, spec=replace(read_as, question=question) if read_as else None
     )
     with _waiting(f"asking {found.name}"):
-        said = RUNTIME.run(found.team.generate(asked))
+        try:
+            said = RUNTIME.run(found.team.generate(asked))
+        except ContextOverflow as error:  # here the question is the user's, and so is the fault
+            raise ConfigError(error.what, where=error.where, why=error.why, remedy=error.remedy) from error
     opened.flush()
     if json:
         answer = {k: getattr(said, k) for k in ("text", "key", "source", "confidence", "finish")}
@@ -102,18 +108,30 @@ def verdict(said: Completion) -> Iterator[Text]:
     ]
     yield Text(", ".join(a for a in about if a), style="dim")
     known = {name: value for name, value in said.reason.items() if value is not None and value is not False and value != []}
-    if known:
-        yield Text(f"why: {shorten('; '.join(f'{name} {_plain(value)}' for name, value in known.items()), ASKED)}", style="dim")
+    tables = {name: value for name, value in known.items() if _is_table(value)}
+    words = "; ".join(f"{name} {_plain(value)}" for name, value in known.items() if name not in tables)
+    if words:
+        yield Text(f"why: {shorten(words, ASKED)}", style="dim")
+    for name, rows in tables.items():  # a line per step
+        yield Text(f"{clean(name)}:", style="dim")
+        yield from (Text(f"  {n} {shorten(_plain(row), ASKED)}", style="dim") for n, row in enumerate(rows, 1))
+
+
+def _is_table(value: object) -> bool:
+    """Whether a reason is a list of things of several parts, which is read line by line."""
+    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
 def _plain(value: object) -> str:
-    """A reason's value as words: tables and lists without quotes, ``[x, [a, b]]`` as ``x (a, b)``."""
+    """A reason's value as words: tables and lists without quotes, ``[x, [a, b]]`` as ``x (a, b)``, nothing that is not there."""
     if isinstance(value, dict):
-        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) or "none"
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items() if v is not None) or "none"
     if isinstance(value, (list, tuple)):
         if len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], (list, tuple)):
             return f"{_plain(value[0])} ({_plain(value[1])})"
-        return ", ".join(_plain(v) for v in value) or "none"
+        return ", ".join(f"({_plain(v)})" if isinstance(v, dict) else _plain(v) for v in value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

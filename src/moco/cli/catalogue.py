@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -32,7 +31,10 @@ def methods(
         else:
             _one_method(about)
         return
-    every = [describe(METHODS.get(n)) for n in METHODS.names()]
+    found, broken = METHODS.whole()
+    for error in broken:  # a plugin of somebody else's hides no other method
+        typer.echo(f"warning: {error.what} ({error.where}); remedy: {error.remedy}", err=True)
+    every = [describe(cls) for cls in found.values()]
     if json:
         as_json(every)
         return
@@ -45,13 +47,21 @@ def methods(
         paper = (m["paper"] or "").removeprefix("arXiv:")
         table.add_row(m["name"], m["level"], paper, m["fit"], needs, _in_short(m["cost"]))
     shown.print(table)
+    shown.print("... stands for special cases, which moco methods NAME has", markup=False, style="dim")
     next_steps("moco methods majority_vote")
 
 
 def _in_short(cost: str) -> str:
-    """What a query costs, without the special cases that NAME shows."""
-    per_query = [part for part in cost.split("; ") if not part.startswith("fit:")]
-    return re.sub(r" \([^)]*\)|, on average.*", "", per_query[0] if per_query else cost)
+    """What a query costs in its plain case; ``...`` stands for the special cases after a semicolon, which NAME shows."""
+    parts, depth = [""], 0
+    for sign in cost:
+        depth += (sign == "(") - (sign == ")")
+        if sign == ";" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    per_query = [part.strip() for part in parts if not part.strip().startswith("fit:")]
+    return per_query[0] + ("; ..." if len(per_query) > 1 else "") if per_query else cost
 
 
 def _one_method(about: dict[str, Any]) -> None:
@@ -65,7 +75,7 @@ def _one_method(about: dict[str, Any]) -> None:
     say(f"cost: {about['cost'] or 'not stated'}")
     say(f"fit: {about['fit']}; members: {about['members']}")
     if about["roles"]:
-        say(f"roles: {', '.join(about['roles'])}")
+        say(f"roles: {', '.join(role if least else f'{role} (if cast)' for role, least in about['roles'].items())}")
     for who, caps in about["needs"].items():
         say(f"needs of {'every member' if who == '*' else who}: {', '.join(caps)}")
     if about["options"]:

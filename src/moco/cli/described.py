@@ -88,6 +88,8 @@ def type_name(hint: Any) -> str:
         return " | ".join(repr(a) for a in arguments)
     if hint is type(None):
         return "None"
+    if hint is ...:
+        return "..."
     if origin is not None and type(hint).__name__ in ("UnionType", "Union", "_UnionGenericAlias"):
         return " | ".join(type_name(a) for a in arguments)
     if origin is not None:

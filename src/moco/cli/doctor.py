@@ -8,12 +8,9 @@ import typer
 
 from moco.cli.output import as_json, console, next_steps
 
-EXTRAS = {
-    "local": ("torch", "transformers", "tokenizers", "safetensors"),
-    "serve": ("fastapi", "uvicorn"),
-    "openai": ("openai",),
-}
-CORE = ("pydantic", "typer", "rich", "httpx", "PyYAML", "jinja2", "numpy", "scipy")
+DISTRIBUTION = "mocolab"
+NOT_FOR_USERS = ("all", "dev", "docs")
+"""Extras that are the others together, or for who works on moco itself."""
 
 
 def doctor(json: bool = typer.Option(False, "--json", help="For programs.")) -> None:
@@ -58,23 +55,40 @@ def examine() -> dict[str, Any]:
     from moco._version import __version__
     from moco.models.store import default_home
 
-    home = default_home()
+    home, wanted = default_home(), needed()
     extras = {}
-    for name, packages in EXTRAS.items():
+    for name, packages in wanted.items():
         found = {p: _version(p) for p in packages}
-        extras[name] = {"packages": found, "complete": all(found.values()), "install": f'pip install "mocolab[{name}]"'}
+        if name:
+            extras[name] = {"packages": found, "complete": all(found.values()), "install": f'pip install "mocolab[{name}]"'}
     return {
         "moco": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "core": {p: _version(p) for p in CORE},
+        "core": {p: _version(p) for p in wanted[""]},
         "extras": extras,
         "devices": _devices() if _version("torch") else [],
         "cache": {"path": str(home / "cache.sqlite"), "exists": (home / "cache.sqlite").exists(), "writable": _writable(home)},
         "playground": _weights(),
         "sandbox": _sandbox(),
     }
+
+
+def needed() -> dict[str, list[str]]:
+    """The packages of each extra, under "" those of the core, as the installed distribution declares them."""
+    import re
+    from importlib import metadata
+
+    found: dict[str, list[str]] = {"": []}
+    extras = metadata.metadata(DISTRIBUTION).get_all("Provides-Extra") or []
+    found |= {name: [] for name in extras if name not in NOT_FOR_USERS}
+    for line in metadata.requires(DISTRIBUTION) or []:
+        package = re.match(r"[\w.-]+", line)
+        extra = re.search(r"""extra\s*==\s*['"]([\w-]+)""", line)
+        if package and (name := extra[1] if extra else "") in found:
+            found[name].append(package[0])
+    return found
 
 
 def _version(package: str) -> str | None:

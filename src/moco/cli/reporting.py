@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,11 +16,21 @@ if TYPE_CHECKING:
     from moco.study import RunData
 
 
+class CsvTable(StrEnum):
+    """The tables of --csv."""
+
+    leaderboard = "leaderboard"
+    paired = "paired"
+    cells = "cells"
+
+
 def report(
     run: Path = typer.Argument(..., help="A run directory, runs/NAME."),
     json: bool = typer.Option(False, "--json", help="The results as JSON."),
-    md: bool = typer.Option(False, "--md", help="The leaderboard as a Markdown table."),
-    csv: bool = typer.Option(False, "--csv", help="The leaderboard as CSV."),
+    md: bool = typer.Option(False, "--md", help="Leaderboard, paired tests and other figures as Markdown."),
+    csv: bool = typer.Option(False, "--csv", help="One table as CSV, with every column in full."),
+    table: CsvTable = typer.Option(CsvTable.leaderboard, "--table", help="With --csv: which table."),
+    latex: bool = typer.Option(False, "--latex", help="Leaderboard and paired tests as LaTeX tables (booktabs)."),
     html: Path | None = typer.Option(None, "--html", metavar="FILE", help="Write plots, tests and transcripts as one HTML file."),
 ) -> None:
     """The leaderboard of a run, with intervals and honest comparisons, and its routers by cost and quality.
@@ -26,20 +38,30 @@ def report(
     Example:  moco report runs/demo --md
     """
     from moco.report import routers
-    from moco.report.terminal import as_csv, as_markdown, render
+    from moco.report.exports import as_csv, as_markdown
+    from moco.report.latex import as_latex
+    from moco.report.terminal import render
     from moco.study import load_run
     from moco.study.tradeoffs import tradeoffs
 
-    if json + md + csv + (html is not None) > 1:
-        remedy = "give one of --json, --md, --csv, --html"
+    if json + md + csv + latex + (html is not None) > 1:
+        remedy = "give one of --json, --md, --csv, --latex, --html"
         raise ConfigError("more than one format is asked for", where="moco report", remedy=remedy)
-    data = load_run(run)
+    if table is not CsvTable.leaderboard and not csv:
+        raise ConfigError(
+            f"--table {table.value} is of --csv",
+            where="moco report",
+            remedy=f"add --csv: moco report {run} --csv --table {table.value}",
+        )
+    data = load_run(run, unfinished=True)
     if json:
         as_json(data.results)
     elif md:
         typer.echo("\n\n".join(part for part in (as_markdown(data.results), routers.as_markdown(tradeoffs(data))) if part))
     elif csv:
-        typer.echo(as_csv(data.results), nl=False)
+        typer.echo(as_csv(data.results, table.value), nl=False)
+    elif latex:
+        typer.echo(as_latex(data.results))
     elif html is not None:
         typer.echo(f"report, one file for any browser: {_written(data, html)}", err=True)
     else:
@@ -50,7 +72,11 @@ def report(
             shown.print("\n[bold]routers on the same answers[/bold]\n")
             shown.print(routers.table(found, shown.width))
             shown.print(f"\n{routers.LEGEND}", markup=False)
-        next_steps(f"moco report {run} --html {run / 'report.html'}", f'moco ask {run}/cells/ID "your question"')
+        where, best = quote(str(run)), [row["label"] for row in data.results["leaderboard"]][:2]
+        whole = len(best) > 1 and "unfinished" not in data.results
+        versus = [f"moco compare {where} {' '.join(map(quote, best))}"] if whole else []
+        page = quote(str(run / "report.html"))
+        next_steps(f"moco report {where} --html {page}", *versus, f'moco ask {where}/cells/ID "your question"')
 
 
 def _written(run: RunData, file: Path) -> Path:

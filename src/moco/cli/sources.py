@@ -1,4 +1,4 @@
-"""What ``moco ask`` and ``moco serve`` are pointed at: a study file, or a finished cell of a run directory."""
+"""What ``moco ask`` and ``moco serve`` are pointed at: a study file, a run directory, or one finished cell of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moco.core.errors import ConfigError
+from moco.core.errors import ConfigError, did_you_mean
 from moco.core.types import AnswerSpec, Sampling
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from moco.models.store import Store
     from moco.tasks import Task
 
+_NO_RUN = "name a study.yaml, a run's folder, or a finished cell, runs/NAME/cells/ID"
 SHORT = frozenset({"multiple_choice", "numeric", "short_text", "label"})
 
 
@@ -30,23 +31,26 @@ class Source:
 
 
 def load_source(target: Path, method: str | None, store: Store) -> Source:
-    """The collaboration ``target`` names; a study's method is fitted first. Raises ConfigError, DataError."""
-    from moco.study import Study, load_fitted, load_team
+    """The collaboration ``target`` names: of a study its method, fitted first; of a run its cell of that method.
 
-    if target.is_dir():
-        if not (target / "summary.json").exists():
-            raise ConfigError(f"'{target}' is no cell", where=str(target), remedy=_cells(target))
+    ``method`` is a label, by default the first one's. Raises ConfigError, DataError.
+    """
+    from moco.study import Study, load_team
+
+    if _is_cell(target):
         if method is not None:
-            raise ConfigError("--method goes with a study; a cell has one method", where=str(target), remedy="leave it out")
-        team, task, config = load_fitted(target, store)
-        label = json.loads((target / "summary.json").read_text(encoding="utf-8"))["label"]
-        entry = next((m for m in config.methods if m.label == label), None)
-        sampling = config.sampling.over() if entry is None else entry.sampling.over(config.sampling.over())
-        return Source(label, team, task, sampling, spec_for(task))
+            raise ConfigError(
+                "--method goes with a study or a run; a cell has one method", where=str(target), remedy="leave it out"
+            )
+        return _finished(target, store)
+    if target.is_dir():
+        cells = finished_cells(target)
+        wanted = method if method is not None else next(iter(cells))
+        if wanted not in cells:
+            raise ConfigError(f"the run has no method '{wanted}'", where=str(target), remedy=did_you_mean(wanted, cells))
+        return _finished(cells[wanted], store)
     if not target.exists():
-        raise ConfigError(
-            f"there is no '{target}'", where="command line", remedy="name a study.yaml or a cell, runs/NAME/cells/ID"
-        )
+        raise ConfigError(f"there is no '{target}'", where="command line", remedy=_NO_RUN)
     config = Study.from_yaml(target).config
     team, task = load_team(target, method, store)
     chosen = next(m for m in config.methods if m.label == (method or config.methods[0].label))
@@ -68,8 +72,47 @@ def spec_for(task: Task) -> AnswerSpec | None:
     return replace(AnswerSpec(**shared), question="", choices=())
 
 
-def _cells(folder: Path) -> str:
-    cells = sorted(p.parent.name for p in folder.glob("cells/*/summary.json"))
-    return (
-        f"name one of its cells, such as {folder / 'cells' / cells[0]}" if cells else "name a finished cell, runs/NAME/cells/ID"
-    )
+def methods_of(target: Path) -> list[str | None]:
+    """The labels that ``load_source`` takes for ``target``; of a cell, None: it has one method."""
+    from moco.study import Study
+
+    if _is_cell(target):
+        return [None]
+    if target.is_dir():
+        return list(finished_cells(target))
+    return [m.label for m in Study.from_yaml(target).config.methods] if target.exists() else [None]
+
+
+def finished_cells(run: Path) -> dict[str, Path]:
+    """By label, the cell of each method of a finished run that answers for it: that of the study's first task and first seed.
+
+    Raises ConfigError, naming the cells there are, where the run has not come to its end or has no methods.
+    """
+    if not (run / "results.json").exists():
+        cells = sorted(str(file.parent) for file in run.glob("cells/*/summary.json"))
+        remedy = f"finish it with moco run, or name a finished cell: {', '.join(cells)}" if cells else _NO_RUN
+        raise ConfigError(f"'{run}' is no finished run", where=str(run), remedy=remedy)
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    found: dict[str, Path] = {}
+    for cell in results["cells"]:
+        if cell["role"] == "method":
+            found.setdefault(cell["label"], run / "cells" / cell["id"])
+    if not found:
+        cells = [str(run / "cells" / cell["id"]) for cell in results["cells"]]
+        raise ConfigError("the run has no methods", where=str(run), remedy=f"name a member's cell: {', '.join(cells)}")
+    return found
+
+
+def _is_cell(target: Path) -> bool:
+    return (target / "summary.json").exists()
+
+
+def _finished(cell: Path, store: Store) -> Source:
+    """The collaboration of a cell, with the sampling of its method."""
+    from moco.study import load_fitted
+
+    team, task, config = load_fitted(cell, store)
+    label = json.loads((cell / "summary.json").read_text(encoding="utf-8"))["label"]
+    entry = next((m for m in config.methods if m.label == label), None)
+    sampling = config.sampling.over() if entry is None else entry.sampling.over(config.sampling.over())
+    return Source(label, team, task, sampling, spec_for(task))

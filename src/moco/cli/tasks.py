@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from moco.cli.catalogue import table_of
 from moco.cli.output import as_json, console, next_steps
 from moco.core.errors import ConfigError
 from moco.tasks import TASKS, Source, Task, load_task
 from moco.tasks.catalogue import Entry
+from moco.tasks.load import entry_of
 
 
 def about(name: str) -> dict[str, Any]:
     """What the entry called ``name`` says of itself, without any data."""
-    entry = TASKS.get(name)
+    entry = entry_of(name) or TASKS.get(name)
     if isinstance(entry, Entry):
         return entry.about()
     return {
@@ -30,7 +33,10 @@ def about(name: str) -> dict[str, Any]:
 
 
 def all_tasks(json: bool) -> None:
-    every = [about(name) for name in TASKS.names()]
+    found, broken = TASKS.whole()
+    for error in broken:  # a plugin of somebody else's hides no other task
+        typer.echo(f"warning: {error.what} ({error.where}); remedy: {error.remedy}", err=True)
+    every = [about(name) for name in found]
     if json:
         as_json(every)
         return
@@ -47,12 +53,12 @@ def one_task(name: str, data_dir: str | None, split: str, variant: str | None, j
     """The entry; with ``data_dir`` (and for tasks that need no data) also what is loaded, counted."""
     from moco.tasks.catalogue.loading import chosen
 
-    source, entry = source_of(data_dir, split, variant), TASKS.get(name) if name in TASKS else None
+    source, entry = source_of(data_dir, split, variant), entry_of(name)
     if isinstance(entry, Entry):
         chosen(entry, variant)
         _check_split(entry, split, data_dir)
-    known = about(name) if name in TASKS else {}
-    loads = data_dir is not None or not isinstance(entry, Entry)
+    known = about(name) if entry is not None else {}
+    loads = data_dir is not None or not isinstance(entry, Entry) or entry.beside is not None
     task = load_task(name, source=source) if loads else None
     told = {**known, **(counts(task) if task else {})}
     if json:
@@ -102,9 +108,9 @@ def prompt_of(name: str, data_dir: str | None, split: str, variant: str | None, 
     """The chat of the first test question: of the data where they are at hand, else of the entry's made-up example."""
     from moco.tasks.catalogue.loading import example
 
-    source, entry = source_of(data_dir, split, variant), TASKS.get(name) if name in TASKS else None
-    made_up = isinstance(entry, Entry) and data_dir is None
-    if isinstance(entry, Entry) and data_dir is None:
+    source, entry = source_of(data_dir, split, variant), entry_of(name)
+    made_up = isinstance(entry, Entry) and data_dir is None and entry.beside is None
+    if isinstance(entry, Entry) and made_up:
         _check_split(entry, split, data_dir)
         if few_shot is not None:
             raise ConfigError("worked examples are chosen from the data", where="--few-shot", remedy="add --data-dir")

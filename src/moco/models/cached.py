@@ -53,6 +53,9 @@ class CachedModel:
         self.paid_calls = self.paid_tokens = 0
         self._flights: dict[StoreKey, asyncio.Future[Completion]] = {}
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name})"
+
     @property
     def description(self) -> str:
         """What the model says of itself; empty if nothing."""

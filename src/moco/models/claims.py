@@ -13,8 +13,9 @@ from typing import Any
 from moco.core.errors import ConfigError, ContextOverflow
 from moco.core.seeds import digest
 from moco.core.types import Completion, Request, Usage
-from moco.models.encoder import OPTIONS, Row, check_options
+from moco.models.encoder import OPTIONS, Row
 from moco.models.hf import folder_hash
+from moco.models.member import check_options
 from moco.models.protocol import Capabilities, StoreKey, store_key
 from moco.models.reward import RewardModel
 

@@ -20,8 +20,9 @@ import numpy as np
 from moco.core.errors import ContextOverflow, PoolError
 from moco.core.seeds import digest
 from moco.models.embedding_hashed import HASHED, HashedEmbedder
-from moco.models.encoder import OPTIONS, Encoder, Row, check_options
+from moco.models.encoder import OPTIONS, Encoder, Row
 from moco.models.hf import folder_hash
+from moco.models.member import check_options
 from moco.models.protocol import Capabilities, Vectors
 from moco.models.tokens import Tokens, read_json
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from moco.core.errors import BackendError, ConfigError, Fatal, PoolError, did_you_mean
+from moco.core.errors import BackendError, ConfigError, Fatal, PoolError
 from moco.core.types import Completion, Request
 from moco.models.batching import Batcher
 from moco.models.decode import halving, not_numbers
@@ -229,10 +229,3 @@ class Encoder(ABC):
             ends = {ids[-1] for ids, _ in rows}
             config.pad_token_id = next(i for i in range(len(ends) + 1) if i not in ends)
         return int(config.pad_token_id)
-
-
-def check_options(options: dict[str, Any], known: Sequence[str], name: str) -> None:
-    """Raises ConfigError naming an option that does not exist."""
-    for option in options:
-        if option not in known:
-            raise ConfigError(f"unknown option '{option}'", where=f"'{name}'", remedy=did_you_mean(option, known))

@@ -17,11 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from moco.core.errors import BackendError, ConfigError, PoolError, did_you_mean
+from moco.core.errors import BackendError, ConfigError, PoolError
 from moco.core.seeds import digest
 from moco.core.types import Completion, Request, Usage
 from moco.models.batching import Batcher
 from moco.models.decode import Decoder
+from moco.models.member import check_options
 from moco.models.protocol import Capabilities, Counters, StoreKey, TokenScores, store_key
 from moco.models.rendering import Renderer
 from moco.models.running import Deliver, Emitted, More, Row
@@ -66,6 +67,23 @@ def default_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def check_device(device: str) -> None:
+    """Raises ConfigError where ``device`` is none, or none of this machine; asks torch as `default_device` does."""
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (":" in device and not (kind == "cuda" and number.isdecimal())):
+        raise ConfigError(f"unknown device '{device}'", where="device", remedy="write cpu, cuda, cuda:1 or mps")
+    best = default_device()
+    if kind not in ("cpu", best):
+        remedy = f"write device: {best}, or leave it out: the best there is, is taken"
+        raise ConfigError(f"this machine has no {kind}", where="device", remedy=remedy)
+    if number:
+        import torch
+
+        if int(number) >= torch.cuda.device_count():
+            remedy = f"the last one is cuda:{torch.cuda.device_count() - 1}"
+            raise ConfigError(f"this machine has no '{device}'", where="device", remedy=remedy)
 
 
 def need(*modules: str) -> None:
@@ -300,13 +318,14 @@ class HFModel:
         return model.to(self.device).eval()
 
 
+OPTIONS = ("adapter", "dtype", "device", "max_rows", "trust_remote_code", "revision", "max_wait_s", "session_bytes")
+"""What a pool entry may say of how its model is loaded."""
+
+
 def build_model(reference: str, *, name: str, **options: Any) -> HFModel:
     """The backend ``hf`` of a pool entry: a folder or hub id, with the options of ``HFModel``.
 
     Raises ConfigError naming an option that does not exist.
     """
-    known = {"adapter", "dtype", "device", "max_rows", "trust_remote_code", "revision", "max_wait_s", "session_bytes"}
-    for option in options:
-        if option not in known:
-            raise ConfigError(f"unknown option '{option}'", where=f"pool entry '{name}'", remedy=did_you_mean(option, known))
+    check_options(options, OPTIONS, name)
     return HFModel(reference, name=name, **options)

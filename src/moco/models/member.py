@@ -5,7 +5,7 @@ A reference is a Model, ``scheme/name`` of a registered scheme (``playground/alp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,9 @@ SCHEMES: Registry[Callable[..., Keyed]] = Registry("model scheme", "moco.models"
 
 BACKENDS: Registry[Callable[..., Keyed]] = Registry("backend", "moco.backends")
 """Builders by backend name, asked when an entry names its backend or no scheme fits."""
+
+KEYS = ("model", "name", "description", "role", "cost", "backend", "adversary")
+"""What a pool entry says of itself; other keys are options of the backend that loads its model."""
 
 HELPERS = {"judge": ("hf", "TEXT"), "reward": ("reward", "REWARD"), "embedder": ("embedder", "EMBED")}
 """The helpers there are: what builds one where neither its entry nor a scheme says, and what it must be able to do."""
@@ -58,14 +61,24 @@ def spec_of(entry: Any) -> MemberSpec:
     if isinstance(entry, MemberSpec):
         return entry
     if isinstance(entry, Mapping):
-        known = {"model", "name", "description", "role", "cost", "backend", "adversary"}
         if "model" not in entry:
-            raise ConfigError("a pool entry names no model", where=str(dict(entry)), remedy="write model: ...")
-        named = {k: v for k, v in entry.items() if k in known}
-        return MemberSpec(**named, options={k: v for k, v in entry.items() if k not in known})
+            unknown = next((str(key) for key in entry if key not in KEYS), "")
+            remedy = f"write model: ...; '{unknown}' is unknown, {did_you_mean(unknown, KEYS)}" if unknown else "write model: ..."
+            raise ConfigError("a pool entry names no model", where=str(dict(entry)), remedy=remedy)
+        named = {k: v for k, v in entry.items() if k in KEYS}
+        return MemberSpec(**named, options={k: v for k, v in entry.items() if k not in KEYS})
     if isinstance(entry, (str, Model)):
         return MemberSpec(entry)
     raise ConfigError(f"a pool entry is a {type(entry).__name__}", remedy="give a model, a reference or a mapping")
+
+
+def check_options(options: Mapping[str, Any], known: Iterable[str], name: str) -> None:
+    """Raises ConfigError naming an option that the backend of pool entry ``name`` does not have."""
+    known = tuple(known)
+    for option in options:
+        if option not in known:
+            where = f"pool entry '{name}'"
+            raise ConfigError(f"unknown option '{option}'", where=where, remedy=did_you_mean(option, (*known, *KEYS)))
 
 
 def build(spec: MemberSpec, index: int, store: Store, default: str = "hf") -> Member:

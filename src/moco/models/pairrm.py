@@ -14,8 +14,9 @@ from typing import Any
 from moco.core.errors import ConfigError, PoolError
 from moco.core.seeds import digest
 from moco.core.types import Completion, Request, Usage
-from moco.models.encoder import OPTIONS, Encoder, Row, check_options
+from moco.models.encoder import OPTIONS, Encoder, Row
 from moco.models.hf import folder_hash
+from moco.models.member import check_options
 from moco.models.protocol import Capabilities, StoreKey, store_key
 from moco.models.rendering import neutralise
 

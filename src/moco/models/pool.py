@@ -46,10 +46,14 @@ class Aux:
 class Pool:
     """Members in order. ``Pool(["playground/alpha", model, {"name": ..., "model": ...}])``.
 
-    Raises ConfigError for an unknown reference or two members of one name.
+    Raises ConfigError for an unknown reference, an unknown key or two members of one name.
     """
 
     def __init__(self, members: Iterable[Any], *, store: Store | None = None, aux: Mapping[str, Any] | None = None) -> None:
+        if isinstance(members, str | Mapping) or not isinstance(members, Iterable):
+            given = repr(members) if isinstance(members, str) else f"a {type(members).__name__}"
+            remedy = f"write Pool([{given}])" if isinstance(members, str) else "write Pool([...]), with one entry per member"
+            raise ConfigError(f"the members are {given}, not a list", where="pool", remedy=remedy)
         self.store = store if store is not None else default_store()
         specs = [spec_of(entry) for entry in members]
         if not specs:
@@ -64,6 +68,10 @@ class Pool:
         self._roles: dict[str, str] = {}
 
     # what it is
+
+    def __repr__(self) -> str:
+        helpers = [f"{role}={model.name}" for role, model in vars(self.aux).items() if model is not None]
+        return f"Pool([{', '.join(self.names)}]{''.join(f', {h}' for h in helpers)})"
 
     def __len__(self) -> int:
         return len(self.members)
@@ -89,6 +97,11 @@ class Pool:
     def sampling(self) -> Sampling:
         """The sampling members are asked with unless a call says otherwise."""
         return self._query.request().sampling if self._query is not None else Sampling()
+
+    @property
+    def cast(self) -> dict[str, str]:
+        """Roles that the method's config gives to members, by name."""
+        return dict(self._roles)
 
     def role(self, name: str) -> Member:
         """The member that plays ``name``; raises PoolError if nobody does."""

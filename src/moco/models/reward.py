@@ -13,8 +13,9 @@ from typing import Any
 from moco.core.errors import ConfigError, ContextOverflow, PoolError, did_you_mean
 from moco.core.seeds import digest
 from moco.core.types import Message, Request
-from moco.models.encoder import OPTIONS, Encoder, Row, check_options
+from moco.models.encoder import OPTIONS, Encoder, Row
 from moco.models.hf import folder_hash
+from moco.models.member import check_options
 from moco.models.protocol import Capabilities
 
 

@@ -16,8 +16,8 @@ from moco.core.seeds import digest
 from moco.core.types import Completion, Request, Usage
 from moco.models.batching import Batcher
 from moco.models.decode import halving
-from moco.models.encoder import check_options
 from moco.models.hf import HFModel, folder_hash, need
+from moco.models.member import check_options
 from moco.models.protocol import Capabilities, Counters, StoreKey, TokenScores, store_key
 from moco.models.rendering import Renderer
 from moco.models.tokens import Tokens

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from moco.core.errors import ConfigError
-from moco.models.hf import HFModel
+from moco.models.hf import OPTIONS, HFModel
+from moco.models.member import check_options
 from moco.playground.members import member, model_path
 from moco.playground.tasks import TASKS, prompt_template, records
 from moco.tasks import Prompt, Record, Source, Task
@@ -24,8 +25,9 @@ class PlaygroundModel(HFModel):
 def build_model(reference: str, *, name: str, **options: Any) -> PlaygroundModel:
     """The member ``playground/alpha`` (world dev) or ``playground/release/alpha``.
 
-    Raises ConfigError for an unknown member or world, with a suggestion.
+    Raises ConfigError for an unknown member, world or option, with a suggestion.
     """
+    check_options(options, OPTIONS, name)
     parts = reference.removeprefix(PREFIX).split("/")
     world, who = ("dev", parts[0]) if len(parts) == 1 else (parts[0], parts[-1])
     model = PlaygroundModel(model_path(who, world), name=name, **options)

@@ -23,7 +23,7 @@ from moco.routers.margins import mean_margin
 from moco.routers.outcomes import Outcomes, battles, folds, labels, outcomes
 from moco.routers.questions import fixed_words, shown_question
 from moco.routers.scorers import Scorer, learn_scorer
-from moco.routers.signals import SIGNALS, UNSURE, even_odds, features, probability, signal
+from moco.routers.signals import SIGNALS, UNSURE, even_odds, features, probability, scale_of, signal
 from moco.routers.thresholds import ACCEPT, DEFER, Aim, Simulation, optimize, quantile_threshold, simulate, stopping_stage
 from moco.routers.validation import Scale, Validated, teaching, validate
 from moco.routers.worker import aside, heard
@@ -108,6 +108,7 @@ __all__ = [
     "relative",
     "reliability",
     "routed_effect",
+    "scale_of",
     "scores",
     "search_chain",
     "share_threshold",

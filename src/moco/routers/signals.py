@@ -89,6 +89,13 @@ def probability(name: str, value: float) -> float | None:
     return float(value)
 
 
+def scale_of(name: str) -> str:
+    """What the numbers of signal ``name`` are, in a word."""
+    if name.startswith("chow_"):
+        return "log-probability"
+    return "log-odds" if name == "p_true" else "probability"
+
+
 def even_odds(name: str) -> float:
     """The value of signal ``name`` that stands for a probability of one half."""
     if name.startswith("chow_"):
