@@ -5,6 +5,7 @@ Run from anywhere: ``.venv/bin/python docs/generate.py``. Exit code 1 of ``--che
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import sys
@@ -38,7 +39,9 @@ METHODS_HEAD = f"""\
 *Level* is the level of collaboration: a baseline, routing (who speaks), text (exchanged messages), logit (combined next-token
 distributions) or weight (combined parameters). *Cost* is what one query costs, for n members. *Fit* says whether a method
 learns from labelled dev questions: never, optionally (without them it falls back to a stated rule), or by need. Options are
-given at the method's entry in a [study](first-study.md), or to `moco.load_method`; unknown options are refused.
+given at the method's entry in a [study](first-study.md), or to `moco.load_method`; unknown options are refused. A *preset* is
+a set of values: `default` (ours), `paper` (the original's) or `moco` (the released MoCo code's); a method that lists none of a
+name has the defaults there, and an option that is given goes over its [preset](concepts.md#presets).
 """
 TASKS_HEAD = f"""\
 # Tasks
@@ -67,8 +70,8 @@ judgements of one question, its variants) is never cut, and equal questions stan
 a question it leaves dev. Of large training parts the records with the lowest sha256(id) are kept. `split: moco` takes the dev
 and test lists of a released file as they are.
 
-**Worked examples.** A task is asked as its section says; `few_shot` puts so many [worked examples](own-data.md#the-prompt) of dev before every
-question, of its own subtask (bbh), subject (mmlu_redux) or subset (agieval).
+**Worked examples.** A task is asked as its section says; `few_shot` puts so many [worked examples](own-data.md#the-prompt) of
+dev before every question, of its own subtask (bbh), subject (mmlu_redux) or subset (agieval).
 
 **Records.** Options are lettered A, B, C by position and gold is a list of labels; the native label is in `meta`. A row that
 cannot be graded rightly (no gold, gold not among the options, an empty option, two equal options of which one is gold) is
@@ -100,10 +103,10 @@ CLI_HEAD = f"""\
 
 *This page is written by `{COMMAND}` from the commands themselves; `moco COMMAND --help` prints the same.*
 
-Exit codes: 0 done; 1 a fault of moco or of a backend; 2 a fault of the command line, the study or the data; 3 a run that ended
-with failed items; 130 stopped by Ctrl-C, 143 by SIGTERM (once: what is in flight is finished and saved; twice: at once); 141 when
-whoever reads the output went away. Errors go to stderr as what, where, why and remedy; `--debug`, anywhere on the line, adds the
-traceback. The cache is under `$MOCO_HOME` (default `~/.cache/moco`).
+Exit codes: 0 done; 1 a fault of moco or of a backend; 2 a fault of the command line, the study, the data or the disk; 3 a run
+that ended with failed items; 130 stopped by Ctrl-C, 143 by SIGTERM (once: what is in flight is finished and saved; twice: at
+once); 141 when whoever reads the output went away. Errors go to stderr as what, where, why and remedy; `--debug`, anywhere on
+the line, adds the traceback. The cache is under `$MOCO_HOME` (default `~/.cache/moco`).
 """
 
 
@@ -116,7 +119,27 @@ def paper(reference: str | None) -> str:
 
 
 def cell(text: Any) -> str:
-    return str(text).replace("|", "\\|").replace("\n", " ")
+    """Text of a table's cell; a bar in it ends the cell for neither of the two renderers (GitHub's and MkDocs')."""
+    plain = str(text).replace("\n", " ")
+    return re.sub(r"`([^`]*\|[^`]*)`", lambda found: code(found[1]), plain).replace("|", "&#124;")
+
+
+def code(text: str) -> str:
+    """Text as code; with a bar in it as HTML, since inside backticks neither a backslash nor an entity is undone by all."""
+    return f"<code>{html.escape(text, quote=False)}</code>".replace("|", "&#124;") if "|" in text else f"`{text}`"
+
+
+def choices(type_shown: str) -> str:
+    """A type as the values one may write, one code span each: a bar outside brackets stands between two."""
+    parts, depth = [""], 0
+    for word in re.split(r"( \| )", type_shown):
+        if word == " | " and depth == 0:
+            parts.append("")
+            continue
+        parts[-1] += word
+        depth += word.count("[") + word.count("(") - word.count("]") - word.count(")")
+    *most, last = (code(part) for part in parts)
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def methods_page() -> str:
@@ -141,7 +164,7 @@ def one_method(m: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield f"*Level* {m['level']}; *paper* {paper(m['paper'])}; *fit* {m['fit']}; *members* {m['members']}."
     if m["roles"]:
-        yield f"*Roles* {', '.join(m['roles'])}."
+        yield f"*Roles* {', '.join(role if least else f'{role} (if cast)' for role, least in m['roles'].items())}."
     for who, caps in m["needs"].items():
         yield f"*Needs* {', '.join(caps)} of {'every member' if who == '*' else f'the role {who}'}."
     if m["cost"]:
@@ -150,8 +173,8 @@ def one_method(m: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield from ("| option | values | default | meaning |", "|---|---|---|---|")
         for o in m["options"]:
-            default = "must be given" if o["required"] else f"`{cell(repr(o['default']))}`"
-            yield f"| `{o['name']}` | `{cell(o['type'])}` | {default} | {cell(o['doc'])} |"
+            default = "must be given" if o["required"] else code(repr(o["default"]))
+            yield f"| `{o['name']}` | {choices(o['type'])} | {default} | {cell(o['doc'])} |"
     if m["presets"]:
         yield ""
         for name, values in m["presets"].items():

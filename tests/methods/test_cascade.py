@@ -40,6 +40,8 @@ def test_the_first_sure_member_answers_and_nobody_behind_it_is_asked(sure: Seque
 def test_the_reason_holds_every_step_and_the_transcript_its_round() -> None:
     answer = ask("cascade", three(-2, -1, -9), thresholds=(-1.0, -0.5))
     assert answer.reason == {
+        "signal": "chow_average",
+        "scale": "log-probability",
         "steps": [
             {"member": "a", "confidence": -2.0, "threshold": -1.0, "accepted": False, "cost": 12.0},
             {"member": "b", "confidence": -1.0, "threshold": -0.5, "accepted": False, "cost": 12.0},

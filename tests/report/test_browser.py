@@ -297,3 +297,12 @@ def test_every_control_can_be_reached_and_shows_its_focus(open_page: Open) -> No
         )
     assert reached[0][0] == "Skip to the results" and any(name == "theme" for name, _ in reached)
     assert all(style == "solid" for _, style in reached)
+
+
+def test_wide_tables_say_that_they_go_on(open_page: Open) -> None:
+    page = open_page("#cells", PHONE)
+    cells = page.locator("#cells .scroll")
+    expect(cells).to_have_class(re.compile("wide more"))
+    cells.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    expect(cells).to_have_class(re.compile(r"wide(?! more)"))
+    assert open_page("#cells", WIDE).locator("#cells .scroll.wide").count() == 0, "every column is in sight"

@@ -7,8 +7,9 @@ from typing import Any
 from rich.console import Console
 
 from moco.report import routers
+from moco.report.exports import as_markdown
 from moco.report.readings import readings
-from moco.report.terminal import as_markdown, render
+from moco.report.terminal import render
 from moco.study.tradeoffs import Curve, Tradeoff
 
 

@@ -1,1 +1,1 @@
-"""Faces of a run's results. For now: the terminal, Markdown and CSV."""
+"""Faces of a run's results: the terminal, one HTML file, Markdown, CSV, LaTeX, and two rows against each other."""

@@ -5,14 +5,12 @@ Pure functions of ``results.json``; nothing is computed here that is not there.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from moco.report.columns import BAR, Column, fitted, span
-from moco.report.readings import names_of, readings, shown, table
+from moco.report.readings import readings, table
 from moco.report.text import clean, shorten
 
 if TYPE_CHECKING:
@@ -157,17 +155,16 @@ def _verdict(comparison: Row) -> str:
 
 
 def paired_rows(results: Results) -> list[dict[str, Any]]:
-    """One row per method and task with its comparisons, ``best_single_on_dev`` and ``equal_tokens``; None where there is none."""
+    """One row per method and task with its comparisons by what it is compared with; None where there is none."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for c in results["comparisons"]:
-        if c["against"] in ("best_single_on_dev", "equal_tokens"):
-            empty = {"label": c["label"], "task": c["task"], "best_single_on_dev": None, "equal_tokens": None}
-            rows.setdefault((c["label"], c["task"]), empty)[c["against"]] = c
+        empty = {"label": c["label"], "task": c["task"], **dict.fromkeys(("best_single_on_dev", "equal_tokens", "oracle_single"))}
+        rows.setdefault((c["label"], c["task"]), empty)[c["against"]] = c
     return list(rows.values())
 
 
 def _paired(results: Results, rows: Sequence[dict[str, Any]], width: int) -> Table:
-    """Each method beside the best single on dev and beside its equal-token baseline."""
+    """Each method beside the best single on dev (the oracle where no task has dev questions) and its equal-token baseline."""
     from rich.text import Text
 
     def of(against: str, show: Any, colored: bool = False) -> Any:
@@ -183,15 +180,24 @@ def _paired(results: Results, rows: Sequence[dict[str, Any]], width: int) -> Tab
     ]
     if len(results["tasks"]) > 1:
         columns.append(Column("task", lambda r: clean(r["task"]), 98, left=True))
-    for against, title, rank in (("best_single_on_dev", "vs best single", 6), ("equal_tokens", "vs equal tokens", 0)):
+    known = {against for row in rows for against, c in row.items() if c is not None}
+    first = ("best_single_on_dev", "vs best single", 6)
+    if first[0] not in known:
+        first = ("oracle_single", "vs oracle single", 6)
+    equal = [("equal_tokens", "vs equal tokens", 0)] if "equal_tokens" in known else []
+    rows = [
+        row for row in rows if row[first[0]] is not None or row["equal_tokens"] is not None
+    ]  # tasks without dev have no rival
+    for against, title, rank in (first, *equal):
         columns += [
             Column(title, of(against, lambda c: f"{c['difference']:+.3f}", colored=True), 90 + rank),
             Column("95 %", of(against, lambda c: f"[{c['low']:+.3f}, {c['high']:+.3f}]"), 50 + rank),
             Column("p", of(against, lambda c: p_value(c["p_holm"])), 80 + rank),
             Column("won/lost\n/tied", of(against, lambda c: f"{c['wins']}/{c['losses']}/{c['ties']}"), 30 + rank),
         ]
-    columns.append(Column("the rival", of("equal_tokens", lambda c: shorten(c["reference"], 24)), 20, left=True))
-    columns.append(Column("n", of("best_single_on_dev", lambda c: str(c["n"])), 25))
+    if equal:
+        columns.append(Column("the rival", of("equal_tokens", lambda c: shorten(c["reference"], 36)), 20, left=True))
+    columns.append(Column("n", of(first[0], lambda c: str(c["n"])), 25))
     return fitted(columns, rows, width)
 
 
@@ -237,27 +243,57 @@ def notes(results: Results) -> list[str]:
         if chosen:
             names = sorted(set(chosen.values()))
             out.append(f"best single on dev, {clean(task)}: {', '.join(map(clean, names))}")
+        elif "dev" in results["tasks"][task] and "unfinished" not in results and _members(results):
+            none = "no dev question that every member can read" if results["tasks"][task]["dev"] else "no dev questions"
+            out.append(f"best single on dev, {clean(task)}: none, for it has {none}; no equal-token baselines either")
         oracle = [r for r in results["leaderboard"] if r["role"] == "member" and task in r["tasks"]]
         if oracle:
             best = max(oracle, key=lambda r: r["tasks"][task])
             out.append(f"oracle single (best on test), {clean(task)}: {clean(best['label'])}, {best['tasks'][task]:.3f}")
     won = results["share_won"]
     if won is not None and won["n"]:
-        ties = f", {won['ties']} tied" if won["ties"] else ""
+        ties, untied = (f", {won['ties']} tied" if won["ties"] else ""), won["n"] - won["ties"]
+        test = f"; sign test over the {untied}{' untied' if ties else ''}: p {p_value(won['p'])}" if untied else ""
         out.append(
             f"settings (method x task) that beat the best single on dev: {won['won']} of {won['n']} ({percent(won['share'])}"
-            f"{ties}), exact 95 % interval {percent(won['low'])} to {percent(won['high'])}, p {p_value(won['p'])}"
+            f"{ties}), exact 95 % interval {percent(won['low'])} to {percent(won['high'])}{test}"
         )
+    drawn = {r["label"].rpartition(" (temperature ")[2].rstrip(")") for r in results["leaderboard"] if _redrawn(r)}
+    if drawn:
+        out.append(
+            f"equal-token baselines draw at temperature {', '.join(sorted(drawn))}: at the study's 0 all draws would be the same"
+        )
+    if left_out := sorted({(c["task"], c["left_out"], c["n"]) for c in results["comparisons"] if c.get("left_out")}):
+        out += [
+            f"{clean(task)}: {count} question{'s fail' if count > 1 else ' fails'} for good; paired tests without"
+            f" {'them' if count > 1 else 'it'} stand on {n}"
+            for task, count, n in left_out
+        ]
     return out
+
+
+def _members(results: Results) -> bool:
+    return any(r["role"] == "member" for r in results["leaderboard"])
+
+
+def _redrawn(row: Row) -> bool:
+    """Whether an equal-token baseline has a temperature of its own, as its label says."""
+    return row["role"] == "equal_tokens" and " (temperature " in row["label"]
 
 
 def warnings(results: Results) -> list[str]:
     """What a reader should know before believing the table."""
     out = []
-    if not results["complete"]:
-        failed = results.get("failed_items", 0)
-        out.append(f"incomplete: {failed} items failed; cells with failed items are left out of all tests; run the study again")
-        out += [f"{f['n']} failed: {clean(f['reason'])}" for f in results.get("failures", [])[:3]]
+    if so_far := results.get("unfinished"):
+        out.append(f"unfinished: {so_far['cells']} of {so_far['of']} cells so far; tests come with the whole run")
+    lasting = results.get("failed_for_good", 0)
+    if passing := results.get("failed_items", 0) - lasting:
+        out.append(f"incomplete: {passing} items failed; cells with such items are left out of all tests; run the study again")
+    if lasting:
+        out.append(
+            f"incomplete: {lasting} items fail for good (asked again, they fail alike); paired tests leave these questions out"
+        )
+    out += [f"{f['n']} failed: {clean(f['reason'])}" for f in results.get("failures", [])[:3]]
     for task in dict.fromkeys(cell["task"] for cell in results["cells"]):
         used = {rule for cell in results["cells"] if cell["task"] == task for rule in cell["summary"].get("rules", {})}
         out += [f"{clean(task)}: {said}" for rule, said in STANDINS.items() if rule in used]
@@ -268,72 +304,4 @@ def warnings(results: Results) -> list[str]:
     return out
 
 
-COLUMNS = (
-    "label",
-    "role",
-    "level",
-    "mean",
-    "low",
-    "high",
-    "n",
-    "unparsed",
-    "truncated",
-    "tokens_per_query",
-    "calls_per_query",
-    "seeds_sd",
-)
-
-
-def as_csv(results: Results) -> str:
-    """The leaderboard, one row each, tasks as columns of their own; full precision."""
-    tasks = list(results["tasks"])
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*COLUMNS, *(f"task:{t}" for t in tasks), "difference_to_best_single", "p_holm"])
-    for row in results["leaderboard"]:
-        found = _against(results, row["label"], "best_single_on_dev")
-        own = found if row["role"] == "method" and len(found) == 1 else []
-        paired = [own[0]["difference"], own[0]["p_holm"]] if own else ["", ""]
-        values = ["" if row[c] is None else _plain(row[c]) for c in COLUMNS]
-        writer.writerow([*values, *(row["tasks"].get(t, "") for t in tasks), *paired])
-    return file.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    """A spreadsheet must not read a label as a formula."""
-    if not isinstance(value, str):
-        return value
-    text = clean(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
-
-
-def as_markdown(results: Results) -> str:
-    """The leaderboard and the comparisons as Markdown tables with the lines below them."""
-    head = ["method", "level", "score", "n", "vs best single", "unparsed", "truncated", "tokens/query"]
-    rows: list[Sequence[str]] = [head, ["---", "---", *["---:"] * 6]]
-    for r in results["leaderboard"]:
-        level = ROLES.get(r["role"], r["role"]) or r["level"]
-        rates = [percent(r["unparsed"]), percent(r["truncated"]), f"{r['tokens_per_query']:.0f}"]
-        rows.append([_cell(r["label"]), level, score(r), str(r["n"]), versus(results, r), *rates])
-    pairs: list[Sequence[str]] = [["method", "task", "against", "difference", "p (Holm)", "won/lost/tied", "n"]]
-    pairs.append(["---", "---", "---", *["---:"] * 4])
-    for c in (c for row in paired_rows(results) for c in (row["best_single_on_dev"], row["equal_tokens"]) if c is not None):
-        rival = _cell(c["reference"]) + (" (equal tokens)" if c["against"] == "equal_tokens" else " (best single on dev)")
-        difference = f"{c['difference']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}]"
-        counts = f"{c['wins']}/{c['losses']}/{c['ties']}"
-        pairs.append([_cell(c["label"]), _cell(c["task"]), rival, difference, p_value(c["p_holm"]), counts, str(c["n"])])
-    others = readings(results)
-    names = names_of(others)
-    figures: list[Sequence[str]] = [["other figures", "task", "score", "n", *names], ["---", "---", *["---:"] * (2 + len(names))]]
-    for o in others:
-        figures.append([_cell(o.label), _cell(o.task), shown(o.mean), str(o.n), *(shown(o.figures.get(name)) for name in names)])
-    tables = ["\n".join("| " + " | ".join(row) + " |" for row in t) for t in (rows, pairs, figures) if len(t) > 2]
-    lines = [f"- {line}" for line in (*notes(results), *(f"warning: {w}" for w in warnings(results)))]
-    return "\n\n".join([header(results), *tables, "\n".join(lines)])
-
-
-def _cell(text: str) -> str:
-    return clean(text).replace("|", "\\|").replace("\n", " ")
-
-
-__all__ = ["as_csv", "as_markdown", "clean", "header", "notes", "render", "shorten", "warnings"]
+__all__ = ["clean", "header", "notes", "render", "shorten", "warnings"]

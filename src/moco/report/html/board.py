@@ -125,6 +125,10 @@ class Headline:
     """The best collaboration on all tasks and its comparisons; None where the run holds no collaboration."""
 
     best: Row | None
+    tied: list[str]
+    """Other collaborations with the same score."""
+    alone: Row | None
+    """The best member alone where it is as good as that or better."""
     versus: list[tuple[str, Comparison]]
     """Name of the reference and the comparison, where there is one task; else empty."""
     counts: list[tuple[str, int, int, int]]
@@ -134,6 +138,11 @@ class Headline:
 def headline(results: Results) -> Headline:
     ranked = [r for r in full_rows(results) if r["role"] == "method" and r["level"] != "baseline" and r["mean"] is not None]
     best = ranked[0] if ranked else None
+    tied = [str(r["label"]) for r in ranked[1:] if r["mean"] == ranked[0]["mean"]]
+    members = [r for r in full_rows(results) if r["role"] == "member" and r["mean"] is not None]
+    alone = max(members, key=lambda r: float(r["mean"]), default=None)
+    if best is not None and alone is not None and alone["mean"] < best["mean"]:
+        alone = None
     versus, counts = [], []
     for key, _, rows in comparisons(results):
         name = BRIEFLY[key]
@@ -141,4 +150,4 @@ def headline(results: Results) -> Headline:
             versus += [(name, c) for c in rows if c["label"] == best["label"]]
         sure = [c for c in rows if c["p_holm"] < SIGNIFICANT]
         counts.append((name, sum(c["difference"] > 0 for c in sure), sum(c["difference"] < 0 for c in sure), len(rows)))
-    return Headline(best, versus, counts)
+    return Headline(best, tied, alone, versus, counts)

@@ -70,6 +70,8 @@ class Point:
     lx: float = 0.0
     ly: float = 0.0
     anchor: str = "start"
+    led: bool = False
+    """Whether the label stands so far away that a line must lead to it."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class Scatter:
     """Key, name and height of the baselines."""
     names: list[tuple[str, float, float, str]] = field(default_factory=list)
     """The baselines' names: text, x, y, anchor."""
+    unnamed: int = 0
+    """Points whose label found no place."""
 
 
 LETTER, LINE = 6.8, 13
@@ -98,6 +102,12 @@ PLACES = (
     *((-8, -9, "end"), (-8, 16, "end"), (0, -12, "middle"), (0, 20, "middle")),
 )
 """Where a label may stand: offsets from its point in pixels, and its anchor; the best place first."""
+FAR = sorted(
+    ((dx, dy, anchor) for side, anchor in ((1, "start"), (-1, "end")) for dx in (s * side for s in (16, 40, 70, 100))
+     for dy in range(-112, 113, 14)),
+    key=lambda place: place[0] ** 2 + (2 * place[1]) ** 2,
+)  # fmt: skip
+"""Places a line leads to, the nearest first."""
 
 
 def scatter(
@@ -147,6 +157,7 @@ def scatter(
         _staircase([p for p in points if p.best], width - right),
         heights,
         names,
+        sum(not p.label for p in points),
     )
 
 
@@ -196,7 +207,8 @@ def _named(
 
 
 def labelled(points: Sequence[Point], reserved: Sequence[Box], whiskers: Sequence[Box], frame: Box) -> list[Point]:
-    """Every point with its label where it covers no mark and no other label; without one where there is no such place."""
+    """Every point with its label where it covers no mark and no other label, led to by a line where that is far away;
+    without one where there is no such place."""
     taken = list(reserved)
     placed: dict[int, Point] = {}
     order = sorted(range(len(points)), key=lambda i: (not points[i].best, points[i].row["role"] != "method", i))
@@ -212,13 +224,14 @@ def labelled(points: Sequence[Point], reserved: Sequence[Box], whiskers: Sequenc
             (6.0, below, "end"),
             (-6.0, above, "start"),
         ]
-        for dx, dy, anchor in (*PLACES, *beyond):
+        for k, (dx, dy, anchor) in enumerate((*PLACES, *beyond, *FAR)):
             begin = p.x + dx - (wide if anchor == "end" else wide / 2 if anchor == "middle" else 0)
             box = (begin, p.y + dy - LINE + 3, begin + wide, p.y + dy + 3)
             inside = frame[0] <= box[0] and box[2] <= frame[2] and frame[1] <= box[1] and box[3] <= frame[3]
             if inside and not any(_cover(box, b) for b in (*taken, *others)):
                 taken.append(box)
-                placed[i] = replace(p, label=text, lx=round(p.x + dx, 1), ly=round(p.y + dy, 1), anchor=anchor)
+                led = k >= len(PLACES) + len(beyond)
+                placed[i] = replace(p, label=text, lx=round(p.x + dx, 1), ly=round(p.y + dy, 1), anchor=anchor, led=led)
                 break
     return [placed.get(i, p) for i, p in enumerate(points)]
 

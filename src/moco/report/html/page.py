@@ -1,7 +1,7 @@
 """The page: the numbers and drawings of a run put into the template, under a policy that runs only this page's own script.
 
-Invariant: a function of the run directory's deterministic files. No clock, path, host or command enters, so the same
-results give the same bytes.
+Invariant: a function of the run directory's deterministic files and, for a study without a name, of the folder's. No clock,
+host or command enters, so the same results give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ from moco.report.html.curves import curves
 from moco.report.html.evidence import CellEvidence, Evidence, gather
 from moco.report.html.figures import marks, runs, scatter
 from moco.report.html.measures import Strip, baselines, emergence, full_rows, pareto, strips
+from moco.report.html.options import changed
 from moco.report.html.packing import pack
 from moco.report.html.texts import address, safe, safe_deep
 from moco.report.terminal import p_value, percent, warnings
 from moco.report.text import clean
 from moco.study import RunData
 from moco.study.cell import write_text
+from moco.study.config import SamplingConfig
 
 SCRIPTS = ("dom.js", "graph.js", "answer.js", "app.js")
+USUAL = ("max_tokens", "temperature", "top_p")
+"""Sampling that is shown whether the study sets it or not."""
 PARTS = ("report.html", "marks.html", "board.html", "plots.html", "curves.html", "tables.html")
 
 
@@ -48,7 +52,7 @@ def render_report(run: RunData) -> str:
     config = run.manifest["config"]
     page = _environment().get_template("report.html")
     return page.render(
-        title=config.get("name") or "moco run",
+        title=config.get("name") or run.path.resolve().name,
         results=run.results,
         manifest=run.manifest,
         policy=_policy(style, wrapped),
@@ -65,8 +69,7 @@ def render_report(run: RunData) -> str:
         emergence=emergence(run.results, evidence),
         comparisons=comparisons(run.results),
         cells=sorted(run.results["cells"], key=lambda c: (c["task"], c["role"] != "method", c["role"], c["label"], c["seed"])),
-        sampling={k: v for k, v in (config.get("sampling") or {}).items() if v is not None},
-        options={c.id: c.more.get("options", {}) for c in evidence.cells},
+        sampling=_sampling(config.get("sampling") or {}),
     )
 
 
@@ -86,8 +89,18 @@ def _data(run: RunData, evidence: Evidence, solved: list[Strip]) -> dict[str, An
     return safe_deep({"about": about, "orders": orders, "totals": totals}) | pack(run, evidence)  # type: ignore[no-any-return]
 
 
+def _sampling(chosen: dict[str, Any]) -> list[tuple[str, Any, bool]]:
+    """How tokens were drawn unless a method says otherwise: name, value, and whether the study set it."""
+    values = SamplingConfig.model_validate(chosen).over()
+    shown = [
+        n for n in ("max_tokens", "temperature", "top_p", "top_k", "min_p", "stop") if n in USUAL or chosen.get(n) is not None
+    ]
+    found = {name: getattr(values, name) for name in shown}
+    return [(n, f"{v:g}" if isinstance(v, float) else v, chosen.get(n) is not None) for n, v in found.items()]
+
+
 def _about(cell: CellEvidence) -> dict[str, Any]:
-    more = {k: cell.more.get(k) for k in ("options", "members", "fit_on", "reads_dev")}
+    more = {k: cell.more.get(k) for k in ("options", "members", "fit_on", "reads_dev")} | {"changed": changed(cell.more)}
     return {k: cell.about[k] for k in ("id", "label", "method", "level", "role", "task", "seed", "summary")} | more
 
 

@@ -53,12 +53,15 @@ function showCell(index) {
   search.addEventListener("input", () => { sought = search.value; refresh(); });
   buttons.append(search);
   const total = DATA.totals[cell.task] ?? rows.length;
-  const options = Object.entries(cell.options ?? {}).filter(([, v]) => v !== null);
+  const told = (known) => Object.entries(cell.options ?? {}).filter(([k, v]) => (cell.changed ? cell.changed.includes(k) === known : known && v !== null));
+  const facts = (options) => options.map(([k, v]) => make("li", {}, `${k} `, make("b", {}, short(typeof v === "string" ? v : JSON.stringify(v), 120))));
+  const usual = told(false);
   steps = {};
   show(view, trail(cell), make("h1", {}, signOf(cell), cell.label), factsOf(cell),
     make("ul", { class: "facts" }, make("li", {}, "members ", make("b", {}, (cell.members ?? []).join(", "))), cell.reads_dev && make("li", {}, "fitted on dev of ", make("b", {}, cell.fit_on)),
-      options.map(([k, v]) => make("li", {}, `${k} `, make("b", {}, short(typeof v === "string" ? v : JSON.stringify(v), 120)))),
+      cell.changed?.length === 0 && make("li", {}, "all options at their defaults"), facts(told(true)),
       others.length > 0 && make("li", {}, "also ", others.slice(0, 12).map((o, i) => [i > 0 && ", ", make("a", { href: linkTo(o.id) }, o.task === cell.task ? `seed ${o.seed}` : o.task)]))),
+    usual.length > 0 && make("details", { class: "usual" }, make("summary", {}, `${usual.length} options at their defaults`), make("ul", { class: "facts" }, facts(usual))),
     buttons, rows.length < total && make("p", { class: "n" }, `${rows.length} of ${total} questions are kept in this file, evenly spaced; all are in the run directory.`), list);
   refresh();
 }
@@ -104,6 +107,7 @@ function go() {
   const cell = DATA.about[index];
   if (parts.length > 1) showAnswer(index, parts[1]); else showCell(index);
   document.title = `${parts[1] ?? cell.label} · ${wholeTitle}`;
+  tellWidth();
   scrollTo({ top: 0, behavior: "instant" });
   view.focus({ preventScroll: true });
 }
@@ -151,8 +155,19 @@ button.hidden = false;
 button.addEventListener("click", () => { const next = button.textContent.toLowerCase(); kept.set(next); dress(next); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dress());
 dress(kept.get());
+// Wide tables say that they go on: a line above, and a fading edge until the end is reached.
+function tellWidth() {
+  for (const box of document.querySelectorAll(".scroll")) {
+    box.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1);
+    box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+  }
+}
+addEventListener("resize", tellWidth);
+addEventListener("scroll", (event) => { if (event.target.classList?.contains("scroll")) tellWidth(); }, true);
+addEventListener("toggle", tellWidth, true);
 addEventListener("hashchange", catchUp);
 addEventListener("keydown", press);
 view.addEventListener("click", lightUp);
 report.addEventListener("click", pick);
 go();
+tellWidth();
