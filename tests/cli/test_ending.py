@@ -111,9 +111,10 @@ def test_the_run_is_whole_when_the_reader_goes_away(study: str, tmp_path: Path) 
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-def test_output_that_finds_no_room_is_a_full_disk(study: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_finds_no_room_is_a_full_disk(study: str, tmp_path: Path, unbuffered: str) -> None:
     with open("/dev/full", "w") as full:
-        process = start(tmp_path, "run", study, "-o", "out", stdout=full.fileno())
+        process = start(tmp_path, "run", study, "-o", "out", stdout=full.fileno(), PYTHONUNBUFFERED=unbuffered)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 2 and "cannot write: No space left" in said and "remedy" in said
     assert (tmp_path / "out" / "report.html").exists()

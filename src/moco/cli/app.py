@@ -82,6 +82,16 @@ app.add_typer(new.app, name="new")
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; errors are shown, never raised."""
+    code = _run(arguments)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # told already: the interpreter would try again at exit, and end with a code of its own
+        _drop_output()
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     line = list(sys.argv[1:] if arguments is None else arguments)
     end = line.index("--") if "--" in line else len(line)
     debug = "--debug" in line[:end]
@@ -99,7 +109,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except BrokenPipeError:  # the reader (head, less) went away: nothing is left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return READER_GONE
     except SystemExit as ended:  # so ends completion, and so, with a code, do rich and click when the reader went away
         return READER_GONE if ended.code else 0
@@ -109,6 +119,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         typer.echo(f"\nstopped; what was finished is kept. Continue with: moco {shlex.join(kept)}", err=True)
         return ENDING.code
     return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """What is still to be written to stdout goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _write_anything() -> None:
