@@ -123,7 +123,7 @@ def _execute(study: Study, out: Path, called: Called, json: bool = False) -> Non
         as_json(data.results)
     else:
         shown = console()
-        for part in render(data.results, shown.width):
+        for part in render(data.results, shown.width, brief=True):
             shown.print(part)
     there = quote(str(out))
     typer.echo(f"{watch.summary}; results in {out}", err=True)

@@ -38,15 +38,15 @@ STANDINS = {
 ROLES = {"method": "", "member": "alone", "equal_tokens": "equal tok.", "reference": "reference"}
 
 
-def render(results: Results, width: int = 120) -> list[RenderableType]:
-    """What a terminal of ``width`` characters shows of a run, in order."""
+def render(results: Results, width: int = 120, brief: bool = False) -> list[RenderableType]:
+    """What a terminal of ``width`` characters shows of a run, in order; ``brief``: without other figures of the same answers."""
     from rich.text import Text
 
     out: list[RenderableType] = [Text(header(results), style="bold"), "", _leaderboard(results, width), ""]
     rows = paired_rows(results)
     if rows:
         out += [Text("paired, question by question; p adjusted by Holm", style="bold"), "", _paired(results, rows, width), ""]
-    if others := readings(results):
+    if not brief and (others := readings(results)):
         out += [Text("other figures of the same answers", style="bold"), "", table(others, width), ""]
     if hidden := len(results["leaderboard"]) - len(on_every_task(results)):
         out += [
