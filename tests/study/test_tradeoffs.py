@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from moco.report.html import render_report
-from moco.report.html.curves import curves, draw
+from moco.report.html.curves import affordable, curves, draw
 from moco.report.html.evidence import gather
 from moco.study import Study
 from moco.study.cell import CellFolder, write_lines
@@ -233,6 +234,16 @@ def test_the_example_compares_at_least_eight_routers() -> None:
     study = Study.from_yaml(Path(__file__).parents[2] / "examples" / "routers.yaml")
     assert study.check().cells
     assert sum(m.name != "single" for m in study.config.methods) >= 8 and study.config.baselines
+
+
+def test_what_is_far_too_dear_is_told_and_not_drawn() -> None:
+    found = small()
+    dear = replace(found.routers[0], label="reads a library", cost=10 * 10 + 1, points=((101.0, 1.0),))
+    both = replace(found, routers=(dear, *found.routers))
+    assert [(i, r.label) for i, r in affordable(both)] == [(1, "router")]
+    plot = draw(both, 920, 440)
+    assert [line.curve.label for line in plot.lines] == ["router"] and plot.lines[0].style == 1, "styles stay those of the table"
+    assert plot.xticks == draw(found, 920, 440).xticks
 
 
 def test_every_point_lies_inside_its_drawing() -> None:

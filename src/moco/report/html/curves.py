@@ -13,6 +13,8 @@ from moco.study.tradeoffs import Curve, Tradeoff, compare_routers
 
 STYLES = 8
 """Styles of lines; beyond, they begin again."""
+DEAR = 10
+"""Routers that cost more than so many times the dearest member are told, not drawn."""
 SIZES = ((920, 440), (360, 400))
 """For wide and for narrow windows."""
 
@@ -58,6 +60,8 @@ class Drawn:
     found: Tradeoff
     lines: list[Line]
     plots: list[Plot]
+    dear: list[Curve]
+    """Routers that are not in the drawings, because all others would stand on one line."""
 
 
 def curves(run: RunData, evidence: Evidence) -> list[Drawn]:
@@ -66,14 +70,24 @@ def curves(run: RunData, evidence: Evidence) -> list[Drawn]:
     out = []
     for tradeoff in found:
         plots = [draw(tradeoff, *size) for size in SIZES]
-        out.append(Drawn(tradeoff, plots[0].lines, plots))
+        drawn = {line.curve.label: line for line in plots[0].lines}
+        every = enumerate(tradeoff.routers)
+        lines = [drawn.get(r.label) or Line(r, i % STYLES, "", 0.0, 0.0, "", "") for i, r in every]
+        out.append(Drawn(tradeoff, lines, plots, [line.curve for line in lines if line.curve.label not in drawn]))
     return out
+
+
+def affordable(found: Tradeoff) -> list[tuple[int, Curve]]:
+    """The routers that are drawn, with their places: those that cost less than `DEAR` times the dearest member."""
+    limit = DEAR * max(cost for _, cost, _ in found.singles)
+    return [(i, r) for i, r in enumerate(found.routers) if r.cost <= limit]
 
 
 def draw(found: Tradeoff, width: int, height: int) -> Plot:
     """Mean score over mean cost per query, both linear; labels stand where they cover nothing, or are left out."""
     left, right, top, bottom = 40, 14, 14, height - 40
-    every = [found.oracle, *found.routers]
+    routers = affordable(found)
+    every = [found.oracle, *(r for _, r in routers)]
     spots = [*((c, s) for _, c, s in found.singles), found.random, *((r.cost, r.score) for r in every)]
     spots += [p for r in every for p in (*r.points, *r.random, *r.oracle)]
     across, up = axis([cost for cost, _ in spots]), axis([score for _, score in spots])
@@ -93,12 +107,9 @@ def draw(found: Tradeoff, width: int, height: int) -> Plot:
 
     single = {name: (cost, score) for name, cost, score in found.singles}
     points = [point(name, "member", *where) for name, where in single.items()]
-    points += [point(r.label, "method", r.cost, r.score) for r in found.routers]
+    points += [point(r.label, "method", r.cost, r.score) for _, r in routers]
     marks = [(p.x - 6, p.y - 6, p.x + 6, p.y + 6) for p in points]
-    lines = [
-        Line(r, i % STYLES, path(r.points), x(r.cost), y(r.score), path(r.random), path(r.oracle))
-        for i, r in enumerate(found.routers)
-    ]
+    lines = [Line(r, i % STYLES, path(r.points), x(r.cost), y(r.score), path(r.random), path(r.oracle)) for i, r in routers]
     return Plot(
         width,
         height,
