@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from moco.core.errors import CacheError, Transient
 from moco.core.types import Call, Completion, Request, Tag, Usage, messages_of
 from moco.models import leases
+from moco.models import store as store_module
 from moco.models.cached import CachedModel
 from moco.models.protocol import StoreKey
-from moco.models.store import Store, completion_from_json, completion_to_json, default_home
+from moco.models.store import Store, completion_from_json, completion_to_json, default_home, write_ahead
 from moco.testing import ScriptedModel
 
 FULL = Completion(
@@ -238,6 +239,27 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+class Contested:
+    """A new file that others are switching: locked so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.tried = times, 0
+
+    def execute(self, statement: str) -> None:
+        self.tried += 1
+        if self.tried <= self.times:
+            raise sqlite3.OperationalError("database is locked")
+
+
+def test_a_new_file_that_others_open_too_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Contested(3)
+    write_ahead(file)  # type: ignore[arg-type]
+    assert file.tried == 4
+    monkeypatch.setattr(store_module, "PATIENCE_SECONDS", 0.0)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        write_ahead(Contested(1000))  # type: ignore[arg-type]
 
 
 def test_processes_that_ask_the_same_pay_once(tmp_path: Path) -> None:

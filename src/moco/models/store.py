@@ -39,6 +39,26 @@ ROOM_AFTER = 0.9
 """Share of the bound that is left filled when it is reached, so that not every row has to make room for itself."""
 
 
+PATIENCE_SECONDS = 60.0
+"""How long a file that others are opening is waited for."""
+
+
+def write_ahead(db: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log. SQLite does not wait where others switch the same new file: it is tried again.
+
+    Raises sqlite3.OperationalError where the file is locked for longer than a minute, or cannot be written.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 def default_home() -> Path:
     """``$MOCO_HOME``, by default ``~/.cache/moco``; raises CacheError where there is neither."""
     named = os.environ.get("MOCO_HOME")
@@ -78,7 +98,7 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
-            db.execute("PRAGMA journal_mode=WAL")
+            write_ahead(db)
             db.execute("PRAGMA synchronous=NORMAL")
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:

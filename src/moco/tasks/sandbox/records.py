@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 
 from moco.core.errors import CacheError
+from moco.models.store import write_ahead
 from moco.tasks.sandbox.program import EVERY_STATUS, Verdict
 
 SCHEMA_VERSION = 1
@@ -35,7 +36,7 @@ class Verdicts:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path or ":memory:", timeout=60, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
+            write_ahead(self._db)
             self._db.execute("PRAGMA synchronous=NORMAL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
