@@ -126,22 +126,8 @@ def test_draws_are_counted_by_what_a_draw_costs(tmp_path: Path, monkeypatch: pyt
     assert [r["label"] for r in data.results["leaderboard"]].count(label) == 1
 
 
-def failing(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(reference: str, *, name: str, **options: object) -> ScriptedModel:
-        short = reference.split("/")[1]
-
-        def reply(r: Request) -> str:
-            if short == "b" and "Question 7?" in r.messages[-1].content:
-                raise error
-            return toy.letters(short, r)
-
-        return ScriptedModel(name, reply, fingerprint=f"scripted {short}")
-
-    monkeypatch.setitem(SCHEMES._items, "scripted", build)
-
-
 def test_a_question_that_fails_for_good_is_left_out_of_the_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failing(ContextOverflow("too long"), monkeypatch)
+    monkeypatch.setitem(SCHEMES._items, "scripted", toy.build_failing(ContextOverflow("too long")))
     results = run(tmp_path, STUDY).results
     assert results["complete"] is False and results["failed_items"] == results["failed_for_good"] > 0
     vote = [c for c in results["comparisons"] if c["label"] == "majority_vote"]
@@ -155,7 +141,7 @@ def test_a_question_that_fails_for_good_is_left_out_of_the_pairs(tmp_path: Path,
 
 
 def test_a_failure_that_may_pass_still_takes_the_cell_out_of_the_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failing(Transient("the line is down"), monkeypatch)
+    monkeypatch.setitem(SCHEMES._items, "scripted", toy.build_failing(Transient("the line is down")))
     results = run(tmp_path, STUDY).results
     assert results["failed_items"] > 0 and results["failed_for_good"] == 0
     assert not [c for c in results["comparisons"] if c["label"] == "majority_vote"]

@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 
 from moco.core.errors import ConfigError, DataError
-from moco.core.types import Request
 from moco.models.member import SCHEMES
 from moco.models.store import Store
 from moco.study import Study, Unwatched, load_fitted, load_run
 from moco.study import runner as running
 from moco.study.continuing import differences, reached
-from moco.testing import ScriptedModel
 from tests.study import test_runner as toy
 
 _scheme = toy._scheme
@@ -98,24 +96,10 @@ class Stopped(Exception):
     """Ends a run in the middle, as a kill does."""
 
 
-def stopping(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def build(reference: str, *, name: str, **options: object) -> ScriptedModel:
-        short = reference.split("/")[1]
-
-        def reply(r: Request) -> str:
-            if short == "b" and "Question 7?" in r.messages[-1].content:
-                raise error
-            return toy.letters(short, r)
-
-        return ScriptedModel(name, reply, fingerprint=f"scripted {short}")
-
-    monkeypatch.setitem(SCHEMES._items, "scripted", build)
-
-
 def test_a_killed_run_says_how_far_it_got_and_how_it_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toy.write_data(tmp_path)
     monkeypatch.setattr("sys.argv", ["/usr/bin/moco", "run", "my study.yaml", "seeds=[0]"])
-    stopping(monkeypatch, Stopped())
+    monkeypatch.setitem(SCHEMES._items, "scripted", toy.build_failing(Stopped()))
     with pytest.raises(Stopped):
         go(tmp_path, STUDY)
     with pytest.raises(DataError) as caught:
@@ -131,7 +115,7 @@ def test_what_is_finished_can_be_shown_before_the_end(tmp_path: Path, monkeypatc
 
     toy.write_data(tmp_path)
     monkeypatch.setattr(running, "PARTIAL_SECONDS", -1.0)
-    stopping(monkeypatch, Stopped())
+    monkeypatch.setitem(SCHEMES._items, "scripted", toy.build_failing(Stopped()))
     with pytest.raises(Stopped):
         go(tmp_path, STUDY)
     data = load_run(tmp_path / "run", unfinished=True)
@@ -147,7 +131,7 @@ def test_what_is_finished_can_be_shown_before_the_end(tmp_path: Path, monkeypatc
 
 def test_a_run_that_is_stopped_keeps_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toy.write_data(tmp_path)
-    stopping(monkeypatch, asyncio.CancelledError())
+    monkeypatch.setitem(SCHEMES._items, "scripted", toy.build_failing(asyncio.CancelledError()))
     with pytest.raises(concurrent.futures.CancelledError):
         go(tmp_path, STUDY)
     assert [c["label"] for c in load_run(tmp_path / "run", unfinished=True).results["cells"]] == ["a"]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,22 @@ def build(reference: str, *, name: str, **options: object) -> ScriptedModel:
     short = reference.split("/")[1]
     MODELS[short] = ScriptedModel(name, lambda r: letters(short, r), fingerprint=f"scripted {short}")
     return MODELS[short]
+
+
+def build_failing(error: BaseException) -> Callable[..., ScriptedModel]:
+    """As `build`, but b meets ``error`` at question 7."""
+
+    def build(reference: str, *, name: str, **options: object) -> ScriptedModel:
+        short = reference.split("/")[1]
+
+        def reply(r: Request) -> str:
+            if short == "b" and "Question 7?" in r.messages[-1].content:
+                raise error
+            return letters(short, r)
+
+        return ScriptedModel(name, reply, fingerprint=f"scripted {short}")
+
+    return build
 
 
 @pytest.fixture(autouse=True)
